@@ -1,0 +1,132 @@
+package passkeys
+
+import (
+	"context"
+	"encoding/base64"
+	"log/slog"
+	"time"
+
+	"github.com/passkeys-go/passkeys/core/internal/engine"
+)
+
+// AuditEventType names an outcome. The set is closed.
+type AuditEventType string
+
+// The outcomes. Each ceremony that gets as far as its credential emits exactly
+// one of began, succeeded, failed, challenge expired or clone suspected; only
+// where SignCountPolicy is Allow does a sign-in emit clone suspected and then
+// succeeded.
+const (
+	RegistrationBegan       AuditEventType = "registration_began"
+	RegistrationSucceeded   AuditEventType = "registration_succeeded"
+	RegistrationFailed      AuditEventType = "registration_failed"
+	AuthenticationBegan     AuditEventType = "authentication_began"
+	AuthenticationSucceeded AuditEventType = "authentication_succeeded"
+	AuthenticationFailed    AuditEventType = "authentication_failed"
+	ChallengeExpired        AuditEventType = "challenge_expired"
+	CloneSuspected          AuditEventType = "clone_suspected"
+	CredentialRevoked       AuditEventType = "credential_revoked"
+	CredentialRenamed       AuditEventType = "credential_renamed"
+	CredentialRestored      AuditEventType = "credential_restored"
+)
+
+// Reason is the precise cause of an outcome, from the closed set below, so that
+// it can label a metric. It is for the operator: a client never sees it.
+type Reason string
+
+// The reasons.
+const (
+	ReasonRequestMalformed           Reason = "request_malformed"
+	ReasonChallengeNotFound          Reason = "challenge_not_found"
+	ReasonChallengeExpired           Reason = "challenge_expired"
+	ReasonChallengePurpose           Reason = "challenge_purpose_mismatch"
+	ReasonUserChanged                Reason = "user_changed"
+	ReasonClientDataMalformed        Reason = engine.ClientDataMalformed
+	ReasonCeremonyTypeMismatch       Reason = engine.CeremonyTypeMismatch
+	ReasonChallengeMismatch          Reason = engine.ChallengeMismatch
+	ReasonOriginMismatch             Reason = engine.OriginMismatch
+	ReasonCrossOrigin                Reason = engine.CrossOrigin
+	ReasonTopOriginMismatch          Reason = engine.TopOriginMismatch
+	ReasonAuthenticatorDataMalformed Reason = engine.AuthenticatorDataMalformed
+	ReasonRPIDMismatch               Reason = engine.RPIDMismatch
+	ReasonUserPresenceMissing        Reason = engine.UserPresenceMissing
+	ReasonUserVerificationMissing    Reason = engine.UserVerificationMissing
+	ReasonBackupFlagsInvalid         Reason = engine.BackupFlagsInvalid
+	ReasonAttestationMalformed       Reason = engine.AttestationMalformed
+	ReasonAttestationInvalid         Reason = engine.AttestationInvalid
+	ReasonAlgorithmNotAllowed        Reason = engine.AlgorithmNotAllowed
+	ReasonPublicKeyInvalid           Reason = engine.PublicKeyInvalid
+	ReasonCredentialIDInvalid        Reason = engine.CredentialIDInvalid
+	ReasonSignatureInvalid           Reason = engine.SignatureInvalid
+	ReasonCredentialExists           Reason = "credential_exists"
+	ReasonCredentialUnknown          Reason = "credential_unknown"
+	ReasonCredentialQuarantined      Reason = "credential_quarantined"
+	ReasonUserMismatch               Reason = "user_mismatch"
+	ReasonUserHandleMismatch         Reason = "user_handle_mismatch"
+	ReasonUserHandleMissing          Reason = "user_handle_missing"
+	ReasonBackupEligibilityChanged   Reason = "backup_eligibility_changed"
+	ReasonSignCountRegressed         Reason = "sign_count_regressed"
+	ReasonSignCountRaced             Reason = "sign_count_raced"
+	ReasonHookFailed                 Reason = "hook_failed"
+	ReasonStorageFailed              Reason = "storage_failed"
+	ReasonRandomFailed               Reason = "random_failed"
+)
+
+// AuditEvent is one outcome. It never holds a key, a challenge or a token.
+type AuditEvent struct {
+	Type AuditEventType
+	Time time.Time // by Config.Now, UTC
+	// UserID is whom it concerns, as far as that is known: for a failed sign-in
+	// the owner of the credential that was named, who need not be the caller.
+	UserID string
+	// CredentialID is base64url without padding, "" where there is none.
+	CredentialID string
+	// Reason is "" for what went well.
+	Reason Reason
+}
+
+// AuditSink receives the events, one call each, on the goroutine that serves
+// the request: a sink that blocks delays the answer, and a sink that fails has
+// nobody to tell. It must be safe for concurrent use.
+type AuditSink interface {
+	Emit(ctx context.Context, event AuditEvent)
+}
+
+// AuditFunc is a function that is an [AuditSink].
+type AuditFunc func(ctx context.Context, event AuditEvent)
+
+// Emit calls f.
+func (f AuditFunc) Emit(ctx context.Context, event AuditEvent) { f(ctx, event) }
+
+// NewSlogAudit returns a sink that writes each event as one record of log: at
+// level Info what went well, at Warn what did not. nil means slog.Default(),
+// asked anew for each event.
+func NewSlogAudit(log *slog.Logger) AuditSink {
+	return AuditFunc(func(ctx context.Context, e AuditEvent) {
+		l, level := log, slog.LevelInfo
+		if l == nil {
+			l = slog.Default()
+		}
+		if e.Reason != "" {
+			level = slog.LevelWarn
+		}
+		l.LogAttrs(ctx, level, "passkeys: "+string(e.Type),
+			slog.Time("at", e.Time),
+			slog.String("user_id", e.UserID),
+			slog.String("credential_id", e.CredentialID),
+			slog.String("reason", string(e.Reason)))
+	})
+}
+
+// audit emits an event, stamped with the time.
+func (p *Passkeys) audit(ctx context.Context, e AuditEvent) {
+	if p.cfg.Audit == nil {
+		return
+	}
+	e.Time = p.cfg.Now().UTC()
+	p.cfg.Audit.Emit(ctx, e)
+}
+
+// EncodeID returns a credential id as it stands on the wire and in audit
+// events: base64url without padding.
+func EncodeID(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }

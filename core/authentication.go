@@ -1,0 +1,164 @@
+package passkeys
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/passkeys-go/passkeys/core/internal/engine"
+)
+
+// AuthenticationResponse is what the browser sends after
+// navigator.credentials.get().
+type AuthenticationResponse struct {
+	State string `json:"state"`
+	// Credential is PublicKeyCredential.toJSON(), at most 64 KiB.
+	Credential json.RawMessage `json:"credential"`
+}
+
+// BeginAuthentication starts a sign-in. With "" it is usernameless: the browser
+// offers the passkeys it has for this site. With a user's id the options list
+// that user's passkeys, and only one of his can finish.
+//
+// It returns [ErrStorageUnavailable] if a store fails.
+func (p *Passkeys) BeginAuthentication(ctx context.Context, userID string) (*Ceremony, error) {
+	ceremony, err := p.beginAuthentication(ctx, userID)
+	if err != nil {
+		p.outcome(ctx, AuthenticationFailed, userID, nil, err)
+		return nil, err
+	}
+	p.audit(ctx, AuditEvent{Type: AuthenticationBegan, UserID: userID})
+	return ceremony, nil
+}
+
+func (p *Passkeys) beginAuthentication(ctx context.Context, userID string) (*Ceremony, error) {
+	if len(userID) > maxUserID {
+		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	var allowed []Credential
+	if userID != "" {
+		var err error
+		if allowed, err = p.cfg.Credentials.ListByUser(ctx, userID); err != nil {
+			return nil, storeError(err)
+		}
+	}
+	challenge, state, err := p.issue(ctx, forAuthentication, userID)
+	if err != nil {
+		return nil, err
+	}
+	return &Ceremony{State: state, PublicKey: &RequestOptions{
+		Challenge:        challenge,
+		Timeout:          p.cfg.Timeout.Milliseconds(),
+		RPID:             p.cfg.RPID,
+		AllowCredentials: descriptors(allowed),
+		UserVerification: p.cfg.UserVerification,
+	}}, nil
+}
+
+// FinishAuthentication verifies the browser's response (WebAuthn L3 §7.2),
+// records the sign-in with the credential and says who has signed in. Whatever
+// it returns, the challenge is spent, except after ErrInvalidRequest and
+// ErrPayloadTooLarge, which are decided before.
+//
+// It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
+// [ErrChallengeExpired], [ErrCredentialNotFound], [ErrAssertionVerification],
+// [ErrCloneDetected] or [ErrStorageUnavailable].
+func (p *Passkeys) FinishAuthentication(ctx context.Context, r AuthenticationResponse) (*AuthenticationResult, error) {
+	response, err := decode[engine.AssertionResponse](r.Credential)
+	if err != nil {
+		p.outcome(ctx, AuthenticationFailed, "", nil, err)
+		return nil, err
+	}
+	return p.finishAuthentication(ctx, r.State, response)
+}
+
+// finishAuthentication is FinishAuthentication on a response that is decoded.
+func (p *Passkeys) finishAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
+	userID, result, err := p.verifyAuthentication(ctx, state, response)
+	if err != nil {
+		p.outcome(ctx, AuthenticationFailed, userID, response.RawID, err)
+		return nil, err
+	}
+	p.audit(ctx, AuditEvent{Type: AuthenticationSucceeded, UserID: userID, CredentialID: EncodeID(result.Credential.ID)})
+	return result, nil
+}
+
+func (p *Passkeys) verifyAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (userID string, _ *AuthenticationResult, _ error) {
+	if response.Check() != nil {
+		return "", nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	c, err := p.redeem(ctx, forAuthentication, state)
+	if err != nil {
+		return c.userID, nil, err
+	}
+	credential, err := p.cfg.Credentials.Get(ctx, response.RawID)
+	if errors.Is(err, ErrCredentialNotFound) {
+		return c.userID, nil, ErrCredentialNotFound.because(ReasonCredentialUnknown)
+	}
+	if err != nil {
+		return c.userID, nil, storeError(err)
+	}
+	userID = credential.UserID
+
+	// Whoever began must be whose credential this is. A stored credential is
+	// never "not found": on that word browsers drop the passkey.
+	handle := string(response.Response.UserHandle)
+	switch {
+	case c.userID != "" && c.userID != userID:
+		return userID, nil, ErrAssertionVerification.because(ReasonUserMismatch)
+	case c.userID == "" && handle == "":
+		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMissing)
+	case handle != "" && handle != userID:
+		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMismatch)
+	}
+	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey)
+	if err != nil {
+		return userID, nil, p.refused(ctx, ErrAssertionVerification, err)
+	}
+	if credential.Quarantined() {
+		return userID, nil, ErrCloneDetected.because(ReasonCredentialQuarantined)
+	}
+	if v.BackupEligible != credential.BackupEligible && !credential.BackupUnknown {
+		return userID, nil, ErrAssertionVerification.because(ReasonBackupEligibilityChanged)
+	}
+	if err := p.recordUsage(ctx, &credential, v); err != nil {
+		return userID, nil, err
+	}
+	return userID, &AuthenticationResult{UserID: userID, Credential: credential, UserVerified: v.UserVerified}, nil
+}
+
+// recordUsage stores what the sign-in says about its credential, and lets the
+// counter decide whether it stands.
+func (p *Passkeys) recordUsage(ctx context.Context, c *Credential, v engine.AuthenticatorData) error {
+	u := Usage{
+		SeenSignCount:   c.SignCount,
+		SignCount:       v.SignCount,
+		AllowRegression: p.cfg.SignCountPolicy == Allow,
+		BackupEligible:  v.BackupEligible,
+		BackupState:     v.BackupState,
+		UVInitialized:   c.UVInitialized || v.UserVerified,
+		At:              p.timestamp(),
+	}
+	outcome, err := p.cfg.Credentials.UpdateUsage(ctx, c.ID, u)
+	switch {
+	case err != nil:
+		return storeError(err)
+	case outcome == Regressed:
+		if p.cfg.SignCountPolicy == FlagDisable {
+			// The client must not be able to avert it by going away.
+			err := p.cfg.Credentials.Quarantine(context.WithoutCancel(ctx), c.ID, u.At, ReasonSignCountRegressed)
+			if err != nil && !errors.Is(err, ErrCredentialNotFound) {
+				return storeError(err)
+			}
+		}
+		return ErrCloneDetected.because(ReasonSignCountRegressed)
+	case outcome != Advanced:
+		return ErrAssertionVerification.because(ReasonSignCountRaced)
+	}
+	if u.SignCount <= u.SeenSignCount && u.SeenSignCount != 0 { // only under Allow
+		p.audit(ctx, AuditEvent{Type: CloneSuspected, UserID: c.UserID, CredentialID: EncodeID(c.ID), Reason: ReasonSignCountRegressed})
+	}
+	c.SignCount, c.LastUsedAt = u.NextSignCount(), u.At
+	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = u.BackupEligible, u.BackupState, false, u.UVInitialized
+	return nil
+}

@@ -1,0 +1,150 @@
+package passkeys_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+)
+
+// What the stores of this package promise beyond the contract, to which the
+// conformance module holds them.
+
+func put(t *testing.T, s passkeys.ChallengeStore, payload string, expiresAt time.Time) string {
+	t.Helper()
+	handle, err := s.Put(context.Background(), []byte(payload), expiresAt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handle
+}
+
+func consume(t *testing.T, s passkeys.ChallengeStore, handle, want string, wantErr error) {
+	t.Helper()
+	got, err := s.Consume(context.Background(), handle)
+	if string(got) != want || !errors.Is(err, wantErr) {
+		t.Errorf("got %q, %v; want %q, %v", got, err, want, wantErr)
+	}
+}
+
+func TestMemoryChallengesAreBounded(t *testing.T) {
+	clock := &passkeytest.Clock{}
+	s := passkeys.NewMemoryChallenges()
+	s.Capacity, s.Now = 3, clock.Now
+	in5 := clock.Now().Add(5 * time.Minute)
+
+	var handles []string
+	for i := range 5 {
+		handles = append(handles, put(t, s, fmt.Sprint(i), in5))
+	}
+	consume(t, s, handles[0], "", passkeys.ErrChallengeNotFound) // the oldest made room
+	consume(t, s, handles[1], "", passkeys.ErrChallengeNotFound)
+	consume(t, s, handles[3], "3", nil)
+	put(t, s, "5", in5) // into the gap that 3 left
+	consume(t, s, handles[2], "2", nil)
+	consume(t, s, handles[4], "4", nil)
+}
+
+func TestMemoryChallengesForgetTheExpired(t *testing.T) {
+	clock := &passkeytest.Clock{}
+	s := passkeys.NewMemoryChallenges()
+	s.Now = clock.Now
+	early := put(t, s, "early", clock.Now().Add(time.Minute))
+	late := put(t, s, "late", clock.Now().Add(time.Minute))
+	clock.Advance(time.Minute)
+	consume(t, s, early, "", passkeys.ErrChallengeExpired)
+	clock.Advance(5 * time.Minute)
+	put(t, s, "new", clock.Now().Add(time.Minute)) // clears up
+	consume(t, s, late, "", passkeys.ErrChallengeNotFound)
+}
+
+func stateless(t *testing.T, clock *passkeytest.Clock, keys ...byte) *passkeys.StatelessChallenges {
+	t.Helper()
+	var secrets [][]byte
+	for _, k := range keys {
+		secrets = append(secrets, bytes.Repeat([]byte{k}, 32))
+	}
+	s, err := passkeys.NewStatelessChallenges(secrets...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Now = clock.Now
+	return s
+}
+
+func TestStatelessChallengesRotateTheirKeys(t *testing.T) {
+	clock := &passkeytest.Clock{}
+	soon := clock.Now().Add(time.Minute)
+	before, during, after := stateless(t, clock, 1), stateless(t, clock, 2, 1), stateless(t, clock, 2)
+	old, fresh := put(t, before, "old", soon), put(t, during, "fresh", soon)
+	consume(t, during, old, "old", nil)
+	consume(t, during, fresh, "fresh", nil)
+	consume(t, after, fresh, "fresh", nil)
+	consume(t, after, old, "", passkeys.ErrChallengeNotFound)
+	consume(t, before, fresh, "", passkeys.ErrChallengeNotFound)
+}
+
+func TestStatelessChallengesTellNothing(t *testing.T) {
+	clock := &passkeytest.Clock{}
+	s := stateless(t, clock, 1)
+	soon := clock.Now().Add(time.Minute)
+	empty, full := put(t, s, "", soon), put(t, s, strings.Repeat("x", 200), soon)
+	if len(empty) != len(full) {
+		t.Errorf("handles of %d and %d characters tell payloads apart", len(empty), len(full))
+	}
+	if a, b := put(t, s, "same", soon), put(t, s, "same", soon); a == b || strings.HasPrefix(a, b[:20]) {
+		t.Error("two handles of one payload look alike")
+	}
+}
+
+func TestStatelessChallengesReplay(t *testing.T) {
+	clock := &passkeytest.Clock{}
+	s := stateless(t, clock, 1)
+	handle := put(t, s, "payload", clock.Now().Add(time.Minute))
+	consume(t, s, handle, "payload", nil)
+	consume(t, s, handle, "payload", nil) // as documented: without a guard
+
+	guard := &usedOnce{}
+	s.Guard = guard
+	consume(t, s, handle, "payload", nil)
+	consume(t, s, handle, "", passkeys.ErrChallengeNotFound)
+	guard.err = io.ErrUnexpectedEOF
+	consume(t, s, handle, "", io.ErrUnexpectedEOF)
+	clock.Advance(time.Minute)
+	consume(t, s, handle, "", passkeys.ErrChallengeExpired)
+}
+
+// usedOnce is a replay guard.
+type usedOnce struct {
+	used sync.Map
+	err  error
+}
+
+func (g *usedOnce) Use(_ context.Context, id string, _ time.Time) (bool, error) {
+	_, used := g.used.LoadOrStore(id, true)
+	return !used, g.err
+}
+
+func TestStatelessChallengesNeedAKey(t *testing.T) {
+	for _, keys := range [][][]byte{{}, {nil}, {make([]byte, 31)}, {make([]byte, 32), []byte("short")}} {
+		if s, err := passkeys.NewStatelessChallenges(keys...); !errors.Is(err, passkeys.ErrConfiguration) || s != nil {
+			t.Errorf("%d keys: %v", len(keys), err)
+		}
+	}
+	key := bytes.Repeat([]byte{1}, 32)
+	s, err := passkeys.NewStatelessChallenges(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := put(t, s, "payload", time.Now().Add(time.Minute))
+	clear(key)
+	consume(t, s, handle, "payload", nil) // it has a copy
+}

@@ -1,0 +1,253 @@
+package passkeys
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/passkeys-go/passkeys/core/internal/engine"
+)
+
+// Config is the policy of one relying party. RPID, RPName, Origins and
+// Credentials are required; the zero value of every other field is its default.
+type Config struct {
+	// RPID is the relying party's id: a domain in lower case such as
+	// "example.org", without scheme, port or path, no IP address; "localhost"
+	// while developing (WebAuthn L3 §4, §5.1.2). A passkey is bound to it for
+	// ever, so it should be the registrable domain.
+	RPID string
+	// RPName is the service's name as authenticators show it.
+	RPName string
+	// Origins are the pages that may use the passkeys, at least one, each
+	// exactly as browsers send it: scheme://host[:port], in lower case, without
+	// default port, path or trailing slash. A native Android application is
+	// android:apk-key-hash:HASH. Matched byte for byte (WebAuthn L3 §13.4.9).
+	Origins []string
+	// TopOrigins are the pages, written like Origins, that may embed ours in a
+	// cross-origin frame. Default: none may, and a ceremony from within one is
+	// refused. Browsers that do not report the embedding page are admitted once
+	// one is configured.
+	TopOrigins []string
+	// Credentials keeps the passkeys. Required.
+	Credentials CredentialRepository
+	// Challenges keeps what lies between begin and finish. Default: in memory
+	// and bounded, which does for one process; several need a shared or a
+	// stateless one.
+	Challenges ChallengeStore
+
+	// ChallengeTTL is how long after begin a ceremony can be finished, enforced
+	// by the server's clock: at most 24 hours. Default: 5 minutes.
+	ChallengeTTL time.Duration
+	// Timeout is the hint to the browser how long to wait for the user, in whole
+	// milliseconds. Default: 60 seconds.
+	Timeout time.Duration
+	// UserVerification is asked for in both ceremonies, and where required,
+	// enforced in both. Default: preferred.
+	UserVerification UserVerification
+	// Attestation is asked for at registration. Default: none.
+	Attestation AttestationPreference
+	// AuthenticatorAttachment restricts registration to one kind of
+	// authenticator. Default: any.
+	AuthenticatorAttachment AuthenticatorAttachment
+	// ResidentKey asks for discoverable credentials, which sign-in without a
+	// username needs. Default: preferred.
+	ResidentKey ResidentKeyRequirement
+	// SignCountPolicy is for a counter that did not advance. Default: strict
+	// reject.
+	SignCountPolicy SignCountPolicy
+	// Algorithms a new passkey may have, in order of preference. Default: ES256,
+	// EdDSA, ES384, ES512, RS256.
+	Algorithms []Algorithm
+
+	// Audit receives one event per outcome. Default: none does.
+	Audit AuditSink
+	// Logger receives, at level Error, the failures of stores and hooks, of which
+	// clients learn nothing, and at level Warn why a response was refused, with
+	// what was seen and what was expected. Never a key, a challenge or a token.
+	// Default: slog.Default(), as it is at New.
+	Logger *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+	// Rand is the source of challenges: each is its next 32 bytes. Default:
+	// crypto/rand. Set it in tests only, to replay recorded ceremonies.
+	Rand io.Reader
+}
+
+const (
+	defaultChallengeTTL = 5 * time.Minute
+	maxChallengeTTL     = 24 * time.Hour
+	defaultTimeout      = time.Minute
+)
+
+// Passkeys performs the ceremonies of one relying party. It is safe for
+// concurrent use.
+type Passkeys struct {
+	cfg Config
+	rp  engine.RelyingParty
+}
+
+// New checks the configuration and returns the services on it. An error matches
+// [ErrConfiguration] and names the field.
+func New(cfg Config) (*Passkeys, error) {
+	if err := cfg.validate(func(field string) string { return "Config." + field }); err != nil {
+		return nil, err
+	}
+	if cfg.Credentials == nil {
+		return nil, ErrConfiguration.explained("Config.Credentials: must be set")
+	}
+	cfg.Origins, cfg.TopOrigins = slices.Clone(cfg.Origins), slices.Clone(cfg.TopOrigins)
+	cfg.Algorithms = slices.Clone(cfg.Algorithms)
+	if len(cfg.Algorithms) == 0 {
+		cfg.Algorithms = algorithms()
+	}
+	setDefault(&cfg.ChallengeTTL, defaultChallengeTTL)
+	setDefault(&cfg.Timeout, defaultTimeout)
+	setDefault(&cfg.UserVerification, UserVerificationPreferred)
+	setDefault(&cfg.Attestation, AttestationNone)
+	setDefault(&cfg.ResidentKey, ResidentKeyPreferred)
+	setDefault(&cfg.SignCountPolicy, StrictReject)
+	setDefault(&cfg.Rand, rand.Reader)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Challenges == nil {
+		cfg.Challenges = &MemoryChallenges{Now: cfg.Now}
+	}
+	p := &Passkeys{cfg: cfg, rp: engine.RelyingParty{
+		ID:               cfg.RPID,
+		Origins:          cfg.Origins,
+		TopOrigins:       cfg.TopOrigins,
+		VerifyUser:       cfg.UserVerification == UserVerificationRequired,
+		CheckAttestation: cfg.Attestation != AttestationNone,
+	}}
+	for _, a := range cfg.Algorithms {
+		p.rp.Algorithms = append(p.rp.Algorithms, int64(a))
+	}
+	return p, nil
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// validate checks every field that a string can spell; name says how the caller
+// calls the field.
+func (cfg *Config) validate(name func(field string) string) error {
+	bad := func(field, format string, args ...any) error {
+		return ErrConfiguration.explained(name(field) + ": " + fmt.Sprintf(format, args...))
+	}
+	if err := checkRPID(cfg.RPID); err != "" {
+		return bad("RPID", "%q %s", cfg.RPID, err)
+	}
+	if strings.TrimSpace(cfg.RPName) == "" {
+		return bad("RPName", "must be set")
+	}
+	if len(cfg.Origins) == 0 {
+		return bad("Origins", "must name at least one origin, such as https://%s", cfg.RPID)
+	}
+	for _, o := range cfg.Origins {
+		if err := checkOrigin(o); err != "" && !androidOrigin(o) {
+			return bad("Origins", "%q %s", o, err)
+		}
+	}
+	for _, o := range cfg.TopOrigins {
+		if err := checkOrigin(o); err != "" {
+			return bad("TopOrigins", "%q %s", o, err)
+		}
+	}
+	if cfg.ChallengeTTL < 0 || cfg.ChallengeTTL > maxChallengeTTL || cfg.ChallengeTTL > 0 && cfg.ChallengeTTL < time.Second {
+		return bad("ChallengeTTL", "%v must be from 1s to %v", cfg.ChallengeTTL, maxChallengeTTL)
+	}
+	if cfg.Timeout < 0 || cfg.Timeout > maxChallengeTTL || cfg.Timeout > 0 && cfg.Timeout < time.Second {
+		return bad("Timeout", "%v must be from 1s to %v", cfg.Timeout, maxChallengeTTL)
+	}
+	for _, a := range cfg.Algorithms {
+		if !slices.Contains(algorithms(), a) {
+			return bad("Algorithms", "%d is not supported", int(a))
+		}
+	}
+	for _, f := range []struct {
+		field, value string
+		known        []string
+	}{
+		{"UserVerification", string(cfg.UserVerification), []string{"required", "preferred", "discouraged"}},
+		{"Attestation", string(cfg.Attestation), []string{"none", "indirect", "direct", "enterprise"}},
+		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},
+		{"ResidentKey", string(cfg.ResidentKey), []string{"required", "preferred", "discouraged"}},
+		{"SignCountPolicy", string(cfg.SignCountPolicy), []string{"strict-reject", "flag-disable", "allow"}},
+	} {
+		if f.value != "" && !slices.Contains(f.known, f.value) {
+			return bad(f.field, "%q must be one of %s", f.value, strings.Join(f.known, ", "))
+		}
+	}
+	return nil
+}
+
+// checkRPID says what is wrong with a relying party id, or nothing. What passes
+// here and is a name that browsers resolve can match; go-webauthn's own check
+// lets more through, which then never does.
+func checkRPID(id string) string {
+	if id == "" {
+		return "must be set"
+	}
+	if len(id) > 253 {
+		return "must be at most 253 characters"
+	}
+	if _, err := netip.ParseAddr(strings.Trim(id, "[]")); err == nil {
+		return "must be a domain, not an IP address"
+	}
+	labels := strings.Split(id, ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return "must be a domain in lower case (IDNA form), without scheme, port or path"
+		}
+	}
+	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
+		return "must be a domain, not a number"
+	}
+	return ""
+}
+
+// checkOrigin says what is wrong with an origin, or nothing.
+func checkOrigin(origin string) string {
+	const form = "must be exactly scheme://host[:port], as browsers send it"
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return form
+	}
+	if u.Scheme+"://"+u.Host != origin || u.Hostname() == "" {
+		return form + ": without path, query, trailing slash or user"
+	}
+	if checkRPID(u.Hostname()) != "" {
+		return form + ": the host must be a domain in lower case"
+	}
+	switch port := u.Port(); {
+	case u.Host != u.Hostname() && (port == "" || port[0] == '0' || len(port) > 5 || len(port) == 5 && port > "65535"):
+		return form + ": the port must be from 1 to 65535"
+	case u.Scheme == "http" && port == "80", u.Scheme == "https" && port == "443":
+		return form + ": without the default port"
+	}
+	return ""
+}
+
+// androidOrigin reports whether origin is that of a native Android application:
+// the SHA-256 of its signing certificate.
+func androidOrigin(origin string) bool {
+	hash, ok := strings.CutPrefix(origin, "android:apk-key-hash:")
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(hash)
+	return ok && err == nil && len(sum) == 32
+}

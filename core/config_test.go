@@ -1,0 +1,176 @@
+package passkeys_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+)
+
+func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		field string // "" is a configuration that is right
+		set   func(*passkeys.Config)
+	}{
+		{"as it is", "", func(*passkeys.Config) {}},
+		{"localhost", "", func(c *passkeys.Config) { c.RPID, c.Origins = "localhost", []string{"http://localhost:8080"} }},
+		{"IDNA form", "", func(c *passkeys.Config) { c.RPID = "xn--bcher-kva.example" }},
+		{"several origins", "", func(c *passkeys.Config) { c.Origins = append(c.Origins, "https://www.example.org:8443") }},
+		{"no RP id", "RPID", func(c *passkeys.Config) { c.RPID = "" }},
+		{"upper case", "RPID", func(c *passkeys.Config) { c.RPID = "Example.org" }},
+		{"a URL", "RPID", func(c *passkeys.Config) { c.RPID = "https://example.org" }},
+		{"a port", "RPID", func(c *passkeys.Config) { c.RPID = "example.org:443" }},
+		{"an IPv4 address", "RPID", func(c *passkeys.Config) { c.RPID = "127.0.0.1" }},
+		{"an IPv6 address", "RPID", func(c *passkeys.Config) { c.RPID = "[::1]" }},
+		{"a number at the end", "RPID", func(c *passkeys.Config) { c.RPID = "example.1" }},
+		{"a trailing dot", "RPID", func(c *passkeys.Config) { c.RPID = "example.org." }},
+		{"an underscore", "RPID", func(c *passkeys.Config) { c.RPID = "my_host.example" }},
+		{"a leading hyphen", "RPID", func(c *passkeys.Config) { c.RPID = "-a.example" }},
+		{"not ASCII", "RPID", func(c *passkeys.Config) { c.RPID = "bücher.example" }},
+		{"a label of 64", "RPID", func(c *passkeys.Config) { c.RPID = strings.Repeat("a", 64) + ".example" }},
+		{"254 characters", "RPID", func(c *passkeys.Config) { c.RPID = strings.Repeat("a.", 123) + "examples" }},
+		{"no name", "RPName", func(c *passkeys.Config) { c.RPName = " " }},
+		{"no origins", "Origins", func(c *passkeys.Config) { c.Origins = nil }},
+		{"an empty origin", "Origins", func(c *passkeys.Config) { c.Origins = append(c.Origins, "") }},
+		{"every origin", "Origins", func(c *passkeys.Config) { c.Origins = []string{"*"} }},
+		{"a wildcard host", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://*.example.org"} }},
+		{"no scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"example.org"} }},
+		{"another scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"ftp://example.org"} }},
+		{"a trailing slash", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org/"} }},
+		{"a path", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org/login"} }},
+		{"a query", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org?x"} }},
+		{"a fragment", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org#x"} }},
+		{"a user", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://me@example.org"} }},
+		{"upper case", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://Example.org"} }},
+		{"an upper-case scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"HTTPS://example.org"} }},
+		{"https's default port", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org:443"} }},
+		{"http's default port", "Origins", func(c *passkeys.Config) { c.Origins = []string{"http://localhost:80"} }},
+		{"an empty port", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org:"} }},
+		{"port 0", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org:0"} }},
+		{"port 65536", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org:65536"} }},
+		{"an IP address", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://127.0.0.1"} }},
+		{"null", "Origins", func(c *passkeys.Config) { c.Origins = []string{"null"} }},
+		{"a short key hash", "Origins", func(c *passkeys.Config) { c.Origins = []string{"android:apk-key-hash:AAAA"} }},
+		{"a path", "TopOrigins", func(c *passkeys.Config) { c.TopOrigins = []string{"https://example.com/"} }},
+		{"no repository", "Credentials", func(c *passkeys.Config) { c.Credentials = nil }},
+		{"negative", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = -1 }},
+		{"milliseconds taken for seconds", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = 300 }},
+		{"more than a day", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = 25 * time.Hour }},
+		{"negative", "Timeout", func(c *passkeys.Config) { c.Timeout = -1 }},
+		{"milliseconds taken for nanoseconds", "Timeout", func(c *passkeys.Config) { c.Timeout = 60000 }},
+		{"unknown", "UserVerification", func(c *passkeys.Config) { c.UserVerification = "always" }},
+		{"unknown", "Attestation", func(c *passkeys.Config) { c.Attestation = "full" }},
+		{"unknown", "AuthenticatorAttachment", func(c *passkeys.Config) { c.AuthenticatorAttachment = "usb" }},
+		{"unknown", "ResidentKey", func(c *passkeys.Config) { c.ResidentKey = "true" }},
+		{"unknown", "SignCountPolicy", func(c *passkeys.Config) { c.SignCountPolicy = "ignore" }},
+		{"unknown", "Algorithms", func(c *passkeys.Config) { c.Algorithms = []passkeys.Algorithm{-65535} }},
+	} {
+		t.Run(row.field+" "+row.name, func(t *testing.T) {
+			cfg := passkeys.Config{
+				RPID: "example.org", RPName: "Example", Origins: []string{origin},
+				Credentials: passkeys.NewMemoryCredentials(),
+			}
+			row.set(&cfg)
+			p, err := passkeys.New(cfg)
+			if row.field == "" {
+				if err != nil || p == nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, passkeys.ErrConfiguration) || p != nil || !strings.Contains(err.Error(), "Config."+row.field+": ") {
+				t.Errorf("got %v, want a configuration error that names Config.%s", err, row.field)
+			}
+		})
+	}
+}
+
+func TestConfigFromEnv(t *testing.T) {
+	set := func(t *testing.T, more map[string]string) {
+		t.Setenv("PASSKEYS_RP_ID", "example.org")
+		t.Setenv("PASSKEYS_RP_NAME", "Example")
+		t.Setenv("PASSKEYS_EXPECTED_ORIGINS", " https://example.org , https://www.example.org,")
+		for k, v := range more {
+			t.Setenv(k, v)
+		}
+	}
+	t.Run("every field", func(t *testing.T) {
+		set(t, map[string]string{
+			"PASSKEYS_TOP_ORIGINS":              "https://partner.example",
+			"PASSKEYS_CHALLENGE_TTL":            "2m30s",
+			"PASSKEYS_TIMEOUT":                  "90",
+			"PASSKEYS_USER_VERIFICATION":        "required",
+			"PASSKEYS_ATTESTATION":              "direct",
+			"PASSKEYS_AUTHENTICATOR_ATTACHMENT": "cross-platform",
+			"PASSKEYS_RESIDENT_KEY":             "required",
+			"PASSKEYS_SIGN_COUNT_POLICY":        "flag-disable",
+			"PASSKEYS_ALGORITHMS":               "EdDSA, ES256",
+		})
+		got, err := passkeys.ConfigFromEnv()
+		want := passkeys.Config{
+			RPID: "example.org", RPName: "Example",
+			Origins:                 []string{"https://example.org", "https://www.example.org"},
+			TopOrigins:              []string{"https://partner.example"},
+			ChallengeTTL:            150 * time.Second,
+			Timeout:                 90 * time.Second,
+			UserVerification:        passkeys.UserVerificationRequired,
+			Attestation:             passkeys.AttestationDirect,
+			AuthenticatorAttachment: passkeys.AttachmentCrossPlatform,
+			ResidentKey:             passkeys.ResidentKeyRequired,
+			SignCountPolicy:         passkeys.FlagDisable,
+			Algorithms:              []passkeys.Algorithm{passkeys.EdDSA, passkeys.ES256},
+		}
+		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+			t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
+		}
+		got.Credentials = passkeys.NewMemoryCredentials()
+		if _, err := passkeys.New(got); err != nil {
+			t.Errorf("New: %v", err)
+		}
+	})
+	for _, row := range []struct{ variable, value string }{
+		{"PASSKEYS_RP_ID", ""},
+		{"PASSKEYS_RP_ID", "https://example.org"},
+		{"PASSKEYS_RP_NAME", ""},
+		{"PASSKEYS_EXPECTED_ORIGINS", " , "},
+		{"PASSKEYS_EXPECTED_ORIGINS", "https://example.org/"},
+		{"PASSKEYS_TOP_ORIGINS", "*"},
+		{"PASSKEYS_CHALLENGE_TTL", "soon"},
+		{"PASSKEYS_CHALLENGE_TTL", "-5m"},
+		{"PASSKEYS_CHALLENGE_TTL", "0"},
+		{"PASSKEYS_CHALLENGE_TTL", "90000"},
+		{"PASSKEYS_TIMEOUT", "60.5"},
+		{"PASSKEYS_TIMEOUT", "99999999999999999999"},
+		{"PASSKEYS_TIMEOUT", "1ms"},
+		{"PASSKEYS_USER_VERIFICATION", "Required"},
+		{"PASSKEYS_ATTESTATION", "yes"},
+		{"PASSKEYS_AUTHENTICATOR_ATTACHMENT", "any"},
+		{"PASSKEYS_RESIDENT_KEY", "1"},
+		{"PASSKEYS_SIGN_COUNT_POLICY", "strict"},
+		{"PASSKEYS_ALGORITHMS", "ES256,RS1"},
+	} {
+		t.Run(row.variable+"="+row.value, func(t *testing.T) {
+			set(t, map[string]string{row.variable: row.value})
+			cfg, err := passkeys.ConfigFromEnv()
+			if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), row.variable+": ") {
+				t.Errorf("got %+v, %v, want an error that names %s", cfg, err, row.variable)
+			}
+		})
+	}
+}
+
+func TestConfigIsCopied(t *testing.T) {
+	origins := []string{origin}
+	b := newBench(t, func(c *passkeys.Config) { c.Origins = origins })
+	origins[0] = "https://evil.example"
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	a.Origin = "https://evil.example"
+	_, err := b.signIn(a)
+	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonOriginMismatch)
+}

@@ -1,0 +1,117 @@
+package passkeys
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// envNames are the variables of [ConfigFromEnv], by field.
+func envNames(field string) string {
+	switch field {
+	case "RPID":
+		return "PASSKEYS_RP_ID"
+	case "RPName":
+		return "PASSKEYS_RP_NAME"
+	case "Origins":
+		return "PASSKEYS_EXPECTED_ORIGINS"
+	case "TopOrigins":
+		return "PASSKEYS_TOP_ORIGINS"
+	case "ChallengeTTL":
+		return "PASSKEYS_CHALLENGE_TTL"
+	case "Timeout":
+		return "PASSKEYS_TIMEOUT"
+	case "UserVerification":
+		return "PASSKEYS_USER_VERIFICATION"
+	case "Attestation":
+		return "PASSKEYS_ATTESTATION"
+	case "AuthenticatorAttachment":
+		return "PASSKEYS_AUTHENTICATOR_ATTACHMENT"
+	case "ResidentKey":
+		return "PASSKEYS_RESIDENT_KEY"
+	case "SignCountPolicy":
+		return "PASSKEYS_SIGN_COUNT_POLICY"
+	case "Algorithms":
+		return "PASSKEYS_ALGORITHMS"
+	}
+	return field
+}
+
+// ConfigFromEnv reads a Config from the environment. What is unset or empty is
+// left at its default; the first three are required.
+//
+//	PASSKEYS_RP_ID                     example.org
+//	PASSKEYS_RP_NAME                   Example
+//	PASSKEYS_EXPECTED_ORIGINS          https://example.org,https://www.example.org
+//	PASSKEYS_TOP_ORIGINS               https://partner.example
+//	PASSKEYS_CHALLENGE_TTL             5m, or 300
+//	PASSKEYS_TIMEOUT                   60s, or 60
+//	PASSKEYS_USER_VERIFICATION         required, preferred, discouraged
+//	PASSKEYS_ATTESTATION               none, indirect, direct, enterprise
+//	PASSKEYS_AUTHENTICATOR_ATTACHMENT  platform, cross-platform
+//	PASSKEYS_RESIDENT_KEY              required, preferred, discouraged
+//	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, flag-disable, allow
+//	PASSKEYS_ALGORITHMS                ES256,EdDSA,ES384,ES512,RS256
+//
+// Lists are separated by commas; a duration is Go's form or a number of whole
+// seconds. The values are checked as [New] checks them; an error matches
+// [ErrConfiguration] and names the variable. The stores, Audit and the rest of
+// what is no text are the caller's to set.
+func ConfigFromEnv() (Config, error) {
+	var failed error
+	get := func(field string) string { return strings.TrimSpace(os.Getenv(envNames(field))) }
+	list := func(field string) (items []string) {
+		for item := range strings.SplitSeq(get(field), ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				items = append(items, item)
+			}
+		}
+		return items
+	}
+	duration := func(field string) time.Duration {
+		s := get(field)
+		if s == "" {
+			return 0
+		}
+		d, err := time.ParseDuration(s)
+		if seconds, errInt := strconv.ParseInt(s, 10, 32); errInt == nil {
+			d, err = time.Duration(seconds)*time.Second, nil
+		}
+		if (err != nil || d <= 0) && failed == nil {
+			failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q must be a positive duration such as 5m, or whole seconds", envNames(field), s))
+		}
+		return d
+	}
+	cfg := Config{
+		RPID:                    get("RPID"),
+		RPName:                  get("RPName"),
+		Origins:                 list("Origins"),
+		TopOrigins:              list("TopOrigins"),
+		ChallengeTTL:            duration("ChallengeTTL"),
+		Timeout:                 duration("Timeout"),
+		UserVerification:        UserVerification(get("UserVerification")),
+		Attestation:             AttestationPreference(get("Attestation")),
+		AuthenticatorAttachment: AuthenticatorAttachment(get("AuthenticatorAttachment")),
+		ResidentKey:             ResidentKeyRequirement(get("ResidentKey")),
+		SignCountPolicy:         SignCountPolicy(get("SignCountPolicy")),
+	}
+names:
+	for _, name := range list("Algorithms") {
+		for _, a := range algorithms() {
+			if a.String() == name {
+				cfg.Algorithms = append(cfg.Algorithms, a)
+				continue names
+			}
+		}
+		failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q is not supported", envNames("Algorithms"), name))
+	}
+	if failed == nil {
+		failed = cfg.validate(envNames)
+	}
+	if failed != nil {
+		return Config{}, failed
+	}
+	return cfg, nil
+}

@@ -1,0 +1,137 @@
+package passkeys
+
+import (
+	"errors"
+	"net/http"
+)
+
+// Error is every failure that this package decides on, and what a hook may
+// return to choose the answer. Code is the wire's word for it, Status the HTTP
+// status it is sent with, and Message one English sentence that is safe to show
+// to anyone: none of the three depends on what an attacker would like to know.
+//
+// Test for a decision with [errors.Is] and one of the Err variables, which
+// compares codes, or take the value out with [errors.As].
+type Error struct {
+	Code    string
+	Status  int
+	Message string
+
+	reason Reason
+	detail string
+	cause  error
+}
+
+// Error returns the code, or for a configuration error what is wrong with which
+// field. It never holds a key, a challenge or a token.
+func (e *Error) Error() string {
+	if e.detail != "" {
+		return "passkeys: " + e.detail
+	}
+	return "passkeys: " + e.Code
+}
+
+// Is reports whether target is an *Error of the same Code.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && t.Code == e.Code
+}
+
+// Unwrap returns the store's own error under [ErrStorageUnavailable], so that
+// context.Canceled and a driver's errors stay reachable, and the hook's own
+// under one that a hook returned. It is nil for everything else.
+func (e *Error) Unwrap() error { return e.cause }
+
+// Reason returns the precise cause: for logs and metrics, never for a client.
+// It is empty where Code says all there is.
+func (e *Error) Reason() Reason { return e.reason }
+
+// because returns a copy of a sentinel that carries its precise cause.
+func (e *Error) because(reason Reason) *Error {
+	c := *e
+	c.reason = reason
+	return &c
+}
+
+// explained returns a copy whose text says more. For the developer's eyes: a
+// configuration, not a request.
+func (e *Error) explained(detail string) *Error {
+	c := *e
+	c.detail = detail
+	return &c
+}
+
+// wrapping returns a copy that unwraps to cause.
+func (e *Error) wrapping(cause error) *Error {
+	c := *e
+	c.cause = cause
+	return &c
+}
+
+// The decisions a caller can take. Each is an *Error; compare with [errors.Is].
+var (
+	// ErrChallengeNotFound: the state is unknown, was used before, was issued
+	// for something else, or was altered.
+	ErrChallengeNotFound = &Error{Code: "challenge_not_found", Status: http.StatusBadRequest, Message: "The request is unknown or has been used already. Please start again."}
+	// ErrChallengeExpired: more than Config.ChallengeTTL has passed since begin.
+	ErrChallengeExpired = &Error{Code: "challenge_expired", Status: http.StatusBadRequest, Message: "The request took too long. Please start again."}
+	// ErrAttestationVerification: the response to a registration did not verify.
+	ErrAttestationVerification = &Error{Code: "attestation_verification_failed", Status: http.StatusBadRequest, Message: "The passkey could not be verified."}
+	// ErrCredentialExists: a credential with this id is stored already, for
+	// whomever. Stores return it from Add.
+	ErrCredentialExists = &Error{Code: "credential_already_exists", Status: http.StatusConflict, Message: "This passkey is registered already."}
+	// ErrAssertionVerification: the response to a sign-in did not verify.
+	ErrAssertionVerification = &Error{Code: "assertion_verification_failed", Status: http.StatusUnauthorized, Message: "The sign-in could not be verified."}
+	// ErrCredentialNotFound: no credential with this id is stored. Stores return
+	// it for a miss; at sign-in it tells the front end that the passkey is gone.
+	ErrCredentialNotFound = &Error{Code: "credential_not_found", Status: http.StatusUnauthorized, Message: "This passkey is not known here."}
+	// ErrCloneDetected: the signature counter went back, or the credential is
+	// quarantined because it once did.
+	ErrCloneDetected = &Error{Code: "clone_detected", Status: http.StatusUnauthorized, Message: "This passkey may have been copied and cannot be used."}
+	// ErrConfiguration: the application's configuration or one of its hooks is
+	// at fault. From [New], [ConfigFromEnv] and [Routes] the text names the field.
+	ErrConfiguration = &Error{Code: "configuration_error", Status: http.StatusInternalServerError, Message: "The server is not configured correctly."}
+	// ErrInvalidRequest: the body is not what the route takes.
+	ErrInvalidRequest = &Error{Code: "invalid_request", Status: http.StatusBadRequest, Message: "The request is malformed."}
+	// ErrUnauthenticated: return it from GetUser when nobody is signed in.
+	ErrUnauthenticated = &Error{Code: "unauthenticated", Status: http.StatusUnauthorized, Message: "Please sign in first."}
+	// ErrForbidden: the user at finish is not the user at begin, or a hook said no.
+	ErrForbidden = &Error{Code: "forbidden", Status: http.StatusForbidden, Message: "This is not allowed."}
+	// ErrNotFound: the credential to rename or revoke is not there, or is not
+	// this user's.
+	ErrNotFound = &Error{Code: "not_found", Status: http.StatusNotFound, Message: "There is no such passkey."}
+	// ErrPayloadTooLarge: a body or credential of more than 64 KiB.
+	ErrPayloadTooLarge = &Error{Code: "payload_too_large", Status: http.StatusRequestEntityTooLarge, Message: "The request is too large."}
+	// ErrUnsupportedMediaType: a body that is not declared application/json.
+	ErrUnsupportedMediaType = &Error{Code: "unsupported_media_type", Status: http.StatusUnsupportedMediaType, Message: "The request must be application/json."}
+	// ErrStorageUnavailable: a store failed. Nothing is known about the user's
+	// credential; trying again later is right. It unwraps to the store's error.
+	ErrStorageUnavailable = &Error{Code: "storage_unavailable", Status: http.StatusServiceUnavailable, Message: "The service is unavailable for the moment. Please try again."}
+
+	// errInternal is what a client sees of a hook's own error: nothing.
+	errInternal = &Error{Code: "internal_error", Status: http.StatusInternalServerError, Message: "Something went wrong."}
+)
+
+// ErrInvalidCredential is returned by [Credential.Validate], and so by every
+// store's Add, for a credential that no store could keep whole.
+var ErrInvalidCredential = errors.New("passkeys: invalid credential")
+
+// asError returns the *Error in err's chain. Anything else is a hook's own
+// failure, of which a client learns nothing.
+func asError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return errInternal.because(ReasonHookFailed).wrapping(err)
+}
+
+// storeError turns a store's failure into ErrStorageUnavailable, and passes on
+// the sentinels that belong to the contract.
+func storeError(err error, contract ...error) error {
+	for _, c := range contract {
+		if errors.Is(err, c) {
+			return c
+		}
+	}
+	return ErrStorageUnavailable.because(ReasonStorageFailed).wrapping(err)
+}

@@ -1,0 +1,66 @@
+package passkeys
+
+import "net/http"
+
+// Hooks are what the application gives to the routes. C is the context of the
+// application's framework, such as *gin.Context, or [Exchange] where the
+// framework is net/http.
+//
+// A hook may put cookies and headers into the response. If it writes the
+// response itself, that is what the client gets. An error that is an [*Error],
+// [ErrUnauthenticated] and [ErrForbidden] among them, goes out with its code and
+// status; any other is a 500 that says nothing, and goes to Config.Logger.
+type Hooks[C any] struct {
+	// GetUser says who is signed in, or for a sign-up, who is about to exist:
+	// someone whose name the session remembers. It is asked at both ends of a
+	// registration, which must name the same user, and for the management of
+	// passkeys. It returns ErrUnauthenticated for nobody. Required.
+	GetUser func(C) (User, error)
+
+	// OnAuthenticated starts the application's session; change the session's id
+	// here. Its value becomes the JSON body of the answer, nil that of
+	// {"status":"ok","userId":…}.
+	OnAuthenticated func(C, AuthenticationResult) (any, error)
+
+	// OnRegistered comes after the credential is stored: create the account of a
+	// sign-up, sign it in. An error takes the credential back.
+	OnRegistered func(C, User, Credential) error
+
+	// FindUser allows sign-in by username: it returns the id of the user with
+	// this name, as it was typed, or "" if there is none.
+	FindUser func(c C, username string) (userID string, err error)
+}
+
+// Exchange is a hook's context where the framework is net/http itself, or a
+// router on it: hooks need W to set cookies.
+type Exchange struct {
+	W http.ResponseWriter
+	R *http.Request
+}
+
+// NewExchange returns the exchange for a request; its W knows whether a hook has
+// written the response, as [Route] asks of it. It unwraps to w for
+// http.ResponseController.
+func NewExchange(w http.ResponseWriter, r *http.Request) Exchange {
+	return Exchange{W: &tracker{ResponseWriter: w}, R: r}
+}
+
+// tracker is a ResponseWriter that knows whether it was written to.
+type tracker struct {
+	http.ResponseWriter
+	written bool
+}
+
+func (t *tracker) Written() bool { return t.written }
+
+func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func (t *tracker) WriteHeader(status int) {
+	t.written = t.written || status >= 200
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tracker) Write(b []byte) (int, error) {
+	t.written = true
+	return t.ResponseWriter.Write(b)
+}

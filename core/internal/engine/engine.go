@@ -1,0 +1,253 @@
+// Package engine verifies the responses of the two WebAuthn ceremonies. It is
+// the one package that imports go-webauthn, whose types and texts end here: what
+// goes in is bytes, what comes out is a verdict of our own with a reason from a
+// closed set.
+//
+// Every rule is checked twice. Our own checks come first, in the order of
+// WebAuthn L3 §7.1 and §7.2: they are stricter where the library is lenient
+// (origins match byte for byte) and know which rule was broken. Then the same
+// input goes through the library's validation, which also verifies the
+// signatures; what only it refuses is an invalid signature or statement.
+package engine
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"slices"
+
+	"github.com/go-webauthn/webauthn/protocol"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
+	"github.com/go-webauthn/webauthn/protocol/webauthncose"
+)
+
+// The reasons for which a response is refused.
+const (
+	ClientDataMalformed        = "client_data_malformed"
+	CeremonyTypeMismatch       = "ceremony_type_mismatch"
+	ChallengeMismatch          = "challenge_mismatch"
+	OriginMismatch             = "origin_mismatch"
+	CrossOrigin                = "cross_origin"
+	TopOriginMismatch          = "top_origin_mismatch"
+	AuthenticatorDataMalformed = "authenticator_data_malformed"
+	RPIDMismatch               = "rp_id_mismatch"
+	UserPresenceMissing        = "user_presence_missing"
+	UserVerificationMissing    = "user_verification_missing"
+	BackupFlagsInvalid         = "backup_flags_invalid"
+	AttestationMalformed       = "attestation_malformed"
+	AttestationInvalid         = "attestation_invalid"
+	AlgorithmNotAllowed        = "algorithm_not_allowed"
+	PublicKeyInvalid           = "public_key_invalid"
+	CredentialIDInvalid        = "credential_id_invalid"
+	SignatureInvalid           = "signature_invalid"
+)
+
+// Failure is the one error of this package: which rule was broken, and where it
+// helps an operator, what was seen and what was expected. Neither is ever a
+// challenge or a key.
+type Failure struct {
+	Reason         string
+	Seen, Expected string
+}
+
+func (f *Failure) Error() string { return "engine: " + f.Reason }
+
+func fail(reason string) error { return &Failure{Reason: reason} }
+
+// RelyingParty is what every response is held to.
+type RelyingParty struct {
+	ID               string
+	Origins          []string // matched byte for byte
+	TopOrigins       []string // of the pages that may embed ours; empty: none may
+	Algorithms       []int64  // COSE identifiers a new credential may have
+	VerifyUser       bool     // require the UV flag
+	CheckAttestation bool     // verify the attestation statement; else ignore it
+}
+
+// AuthenticatorData is what a verified response says about its authenticator.
+type AuthenticatorData struct {
+	SignCount      uint32
+	UserVerified   bool
+	BackupEligible bool
+	BackupState    bool
+}
+
+// Registration is a verified new credential.
+type Registration struct {
+	AuthenticatorData
+	CredentialID      []byte
+	PublicKey         []byte
+	Algorithm         int64
+	AAGUID            [16]byte
+	AttestationFormat string
+}
+
+// VerifyAssertion verifies a sign-in's response (WebAuthn L3 §7.2) against the
+// challenge and the credential's public key. The counter, the user handle and
+// the backup eligibility are the caller's to judge.
+func (rp *RelyingParty) VerifyAssertion(r *AssertionResponse, challenge, publicKey []byte) (AuthenticatorData, error) {
+	parsed := protocol.ParsedCredentialAssertionData{
+		Response: protocol.ParsedAssertionResponse{Signature: r.Response.Signature},
+		Raw: protocol.CredentialAssertionResponse{AssertionResponse: protocol.AuthenticatorAssertionResponse{
+			AuthenticatorResponse: protocol.AuthenticatorResponse{ClientDataJSON: protocol.URLEncodedBase64(r.Response.ClientDataJSON)},
+			AuthenticatorData:     protocol.URLEncodedBase64(r.Response.AuthenticatorData),
+		}},
+	}
+	client, auth := &parsed.Response.CollectedClientData, &parsed.Response.AuthenticatorData
+	expected := base64.RawURLEncoding.EncodeToString(challenge)
+	if err := rp.checkClientData(client, r.Response.ClientDataJSON, protocol.AssertCeremony, expected); err != nil {
+		return AuthenticatorData{}, err
+	}
+	if auth.Unmarshal(r.Response.AuthenticatorData) != nil {
+		return AuthenticatorData{}, fail(AuthenticatorDataMalformed)
+	}
+	if err := rp.checkAuthenticatorData(auth); err != nil {
+		return AuthenticatorData{}, err
+	}
+	if err := parsed.Verify(expected, rp.ID, "", rp.Origins, nil, rp.TopOrigins,
+		protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, rp.VerifyUser, true,
+		publicKey, protocol.SignaturePolicy{}); err != nil {
+		return AuthenticatorData{}, fail(SignatureInvalid)
+	}
+	return authenticatorData(auth), nil
+}
+
+// VerifyAttestation verifies a registration's response (WebAuthn L3 §7.1)
+// against the challenge.
+func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []byte) (*Registration, error) {
+	parsed := protocol.ParsedCredentialCreationData{
+		ParsedPublicKeyCredential: protocol.ParsedPublicKeyCredential{RawID: r.RawID},
+		Raw: protocol.CredentialCreationResponse{AttestationResponse: protocol.AuthenticatorAttestationResponse{
+			AuthenticatorResponse: protocol.AuthenticatorResponse{ClientDataJSON: protocol.URLEncodedBase64(r.Response.ClientDataJSON)},
+		}},
+	}
+	client, object := &parsed.Response.CollectedClientData, &parsed.Response.AttestationObject
+	auth := &object.AuthData
+	expected := base64.RawURLEncoding.EncodeToString(challenge)
+	if err := rp.checkClientData(client, r.Response.ClientDataJSON, protocol.CreateCeremony, expected); err != nil {
+		return nil, err
+	}
+	if webauthncbor.Unmarshal(r.Response.AttestationObject, object) != nil {
+		return nil, fail(AttestationMalformed)
+	}
+	if auth.Unmarshal(object.RawAuthData) != nil || !auth.Flags.HasAttestedCredentialData() {
+		return nil, fail(AuthenticatorDataMalformed)
+	}
+	if err := rp.checkAuthenticatorData(auth); err != nil {
+		return nil, err
+	}
+	id := auth.AttData.CredentialID
+	if len(id) == 0 || len(id) > 1023 || !slices.Equal(id, r.RawID) {
+		return nil, fail(CredentialIDInvalid)
+	}
+	algorithm, err := checkPublicKey(auth.AttData.CredentialPublicKey)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(rp.Algorithms, algorithm) {
+		return nil, fail(AlgorithmNotAllowed)
+	}
+	format := object.Format
+	if !rp.CheckAttestation {
+		object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
+	}
+	if _, err := parsed.Verify(expected, rp.ID, rp.Origins, nil, rp.TopOrigins,
+		protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, rp.VerifyUser, true,
+		nil, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
+		protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
+		return nil, fail(AttestationInvalid)
+	}
+	if len(format) > 32 {
+		format = format[:32] // registered names are shorter: WebAuthn L3 §8.1
+	}
+	return &Registration{
+		AuthenticatorData: authenticatorData(auth),
+		CredentialID:      id,
+		PublicKey:         auth.AttData.CredentialPublicKey,
+		Algorithm:         algorithm,
+		AAGUID:            [16]byte(auth.AttData.AAGUID),
+		AttestationFormat: format,
+	}, nil
+}
+
+func (rp *RelyingParty) checkClientData(c *protocol.CollectedClientData, raw []byte, ceremony protocol.CeremonyType, challenge string) error {
+	if json.Unmarshal(raw, c) != nil {
+		return fail(ClientDataMalformed)
+	}
+	switch {
+	case c.Type != ceremony:
+		return &Failure{CeremonyTypeMismatch, clip(string(c.Type)), string(ceremony)}
+	case subtle.ConstantTimeCompare([]byte(c.Challenge), []byte(challenge)) != 1:
+		return fail(ChallengeMismatch)
+	case !slices.Contains(rp.Origins, c.Origin):
+		return &Failure{OriginMismatch, clip(c.Origin), join(rp.Origins)}
+	case c.CrossOrigin && len(rp.TopOrigins) == 0:
+		return fail(CrossOrigin)
+	case c.TopOrigin != "" && (!c.CrossOrigin || !slices.Contains(rp.TopOrigins, c.TopOrigin)):
+		return &Failure{TopOriginMismatch, clip(c.TopOrigin), join(rp.TopOrigins)}
+	}
+	return nil
+}
+
+func (rp *RelyingParty) checkAuthenticatorData(a *protocol.AuthenticatorData) error {
+	hash := sha256.Sum256([]byte(rp.ID))
+	switch {
+	case !slices.Equal(a.RPIDHash, hash[:]):
+		return &Failure{RPIDMismatch, "", rp.ID}
+	case !a.Flags.HasUserPresent():
+		return fail(UserPresenceMissing)
+	case rp.VerifyUser && !a.Flags.HasUserVerified():
+		return fail(UserVerificationMissing)
+	case a.Flags.HasBackupState() && !a.Flags.HasBackupEligible():
+		return fail(BackupFlagsInvalid)
+	}
+	return nil
+}
+
+func authenticatorData(a *protocol.AuthenticatorData) AuthenticatorData {
+	return AuthenticatorData{
+		SignCount:      a.Counter,
+		UserVerified:   a.Flags.HasUserVerified(),
+		BackupEligible: a.Flags.HasBackupEligible(),
+		BackupState:    a.Flags.HasBackupState(),
+	}
+}
+
+// checkPublicKey refuses a key that could never verify a signature, or would
+// verify too many, and returns its algorithm. The library looks at the key only
+// where a statement is signed with it, and at an RSA key hardly at all.
+func checkPublicKey(cose []byte) (algorithm int64, err error) {
+	key, err := webauthncose.ParsePublicKey(cose)
+	if err != nil || len(cose) > 4096 {
+		return 0, fail(PublicKeyInvalid)
+	}
+	switch k := key.(type) {
+	case webauthncose.EC2PublicKeyData:
+		return k.Algorithm, nil
+	case webauthncose.OKPPublicKeyData:
+		return k.Algorithm, nil
+	case webauthncose.RSAPublicKeyData:
+		e, err := webauthncose.ParseRSAPublicKeyDataExponent(&k)
+		n := k.Modulus
+		size := new(big.Int).SetBytes(n).BitLen()
+		// An even modulus is no product of two odd primes; exponent 1 makes
+		// every signature its own message; a larger one than 2³¹-1 the standard
+		// library refuses to verify with.
+		if err != nil || e < 3 || e%2 == 0 || e > 1<<31-1 || size < 2048 || size > 4096 || n[0] == 0 || n[len(n)-1]%2 == 0 {
+			return 0, fail(PublicKeyInvalid)
+		}
+		return k.Algorithm, nil
+	}
+	return 0, fail(PublicKeyInvalid)
+}
+
+// clip keeps what an attacker can make a log write to a line.
+func clip(s string) string { return s[:min(len(s), 256)] }
+
+// join lists what was expected, for an operator's log.
+func join(origins []string) string {
+	b, _ := json.Marshal(origins) // a []string always marshals
+	return string(b)
+}

@@ -1,0 +1,268 @@
+package passkeys
+
+import (
+	"bytes"
+	"cmp"
+	"container/list"
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MemoryCredentials keeps credentials in memory, for tests and first steps: they
+// are gone when the process ends. The zero value is ready to use.
+type MemoryCredentials struct {
+	mu     sync.Mutex
+	byID   map[string]*Credential
+	byUser map[string][]*Credential // in the order of ListByUser
+}
+
+var _ CredentialRepository = (*MemoryCredentials)(nil)
+
+// NewMemoryCredentials returns an empty repository.
+func NewMemoryCredentials() *MemoryCredentials { return &MemoryCredentials{} }
+
+// Add implements [CredentialRepository].
+func (m *MemoryCredentials) Add(ctx context.Context, c Credential) error {
+	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byID[string(c.ID)] != nil {
+		return ErrCredentialExists
+	}
+	if m.byID == nil {
+		m.byID, m.byUser = map[string]*Credential{}, map[string][]*Credential{}
+	}
+	c = c.Clone()
+	c.CreatedAt, c.LastUsedAt, c.QuarantinedAt = stored(c.CreatedAt), stored(c.LastUsedAt), stored(c.QuarantinedAt)
+	m.byID[string(c.ID)] = &c
+	own := m.byUser[c.UserID]
+	at, _ := slices.BinarySearchFunc(own, &c, func(a, b *Credential) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.ID, b.ID))
+	})
+	m.byUser[c.UserID] = slices.Insert(own, at, &c)
+	return nil
+}
+
+// stored is a time to the precision that every store keeps.
+func stored(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// Get implements [CredentialRepository].
+func (m *MemoryCredentials) Get(ctx context.Context, id []byte) (Credential, error) {
+	if err := ctx.Err(); err != nil {
+		return Credential{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.byID[string(id)]
+	if c == nil {
+		return Credential{}, ErrCredentialNotFound
+	}
+	return c.Clone(), nil
+}
+
+// ListByUser implements [CredentialRepository].
+func (m *MemoryCredentials) ListByUser(ctx context.Context, userID string) ([]Credential, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	own := m.byUser[userID]
+	credentials := make([]Credential, len(own))
+	for i, c := range own {
+		credentials[i] = c.Clone()
+	}
+	return credentials, nil
+}
+
+// UpdateUsage implements [CredentialRepository].
+func (m *MemoryCredentials) UpdateUsage(ctx context.Context, id []byte, u Usage) (UsageOutcome, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if u.Regressed() {
+		return Regressed, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.byID[string(id)]
+	if c == nil || c.Quarantined() || c.SignCount != u.SeenSignCount {
+		return Raced, nil
+	}
+	c.SignCount, c.LastUsedAt = u.NextSignCount(), stored(u.At)
+	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = u.BackupEligible, u.BackupState, false, u.UVInitialized
+	return Advanced, nil
+}
+
+// Rename implements [CredentialRepository].
+func (m *MemoryCredentials) Rename(ctx context.Context, userID string, id []byte, deviceName string) error {
+	if err := ValidateDeviceName(deviceName); err != nil {
+		return err
+	}
+	return m.change(ctx, userID, id, func(c *Credential) { c.DeviceName = deviceName })
+}
+
+// Delete implements [CredentialRepository].
+func (m *MemoryCredentials) Delete(ctx context.Context, userID string, id []byte) error {
+	return m.change(ctx, userID, id, func(c *Credential) {
+		delete(m.byID, string(c.ID))
+		own := slices.DeleteFunc(m.byUser[userID], func(o *Credential) bool { return o == c })
+		if m.byUser[userID] = own; len(own) == 0 {
+			delete(m.byUser, userID)
+		}
+	})
+}
+
+// Quarantine implements [CredentialRepository].
+func (m *MemoryCredentials) Quarantine(ctx context.Context, id []byte, at time.Time, reason Reason) error {
+	return m.change(ctx, "", id, func(c *Credential) {
+		if !c.Quarantined() {
+			c.QuarantinedAt, c.QuarantineReason = stored(at), reason
+		}
+	})
+}
+
+// Restore implements [CredentialRepository].
+func (m *MemoryCredentials) Restore(ctx context.Context, userID string, id []byte) error {
+	return m.change(ctx, userID, id, func(c *Credential) {
+		c.QuarantinedAt, c.QuarantineReason = time.Time{}, ""
+	})
+}
+
+// change applies f to the credential with this id, of this user unless that is
+// "", which is no user's id.
+func (m *MemoryCredentials) change(ctx context.Context, userID string, id []byte, f func(*Credential)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := m.byID[string(id)]
+	if c == nil || userID != "" && c.UserID != userID {
+		return ErrCredentialNotFound
+	}
+	f(c)
+	return nil
+}
+
+// MemoryChallenges keeps challenges in the memory of one process, never more
+// than Capacity. When it is full the oldest makes room, so a flood of begins
+// costs a known amount of memory, shortens how long a challenge can wait, and
+// never shuts anybody out. The zero value is ready to use.
+type MemoryChallenges struct {
+	// Capacity is how many challenges are kept: about 500 bytes each. Default:
+	// 65,536, so 32 MiB. Set it before the first use.
+	Capacity int
+	// Now is the clock. Default: time.Now. Set it before the first use.
+	Now func() time.Time
+
+	mu       sync.Mutex
+	byHandle map[string]*list.Element
+	oldest   list.List // of *heldChallenge, oldest first
+}
+
+var _ ChallengeStore = (*MemoryChallenges)(nil)
+
+// NewMemoryChallenges returns an empty store with the defaults.
+func NewMemoryChallenges() *MemoryChallenges { return &MemoryChallenges{} }
+
+type heldChallenge struct {
+	handle    string
+	payload   []byte
+	expiresAt time.Time
+}
+
+const (
+	defaultCapacity = 1 << 16
+	maxPayload      = 64 << 10
+	// lateness is how long an expired challenge is still called expired, before
+	// it is forgotten.
+	lateness = 5 * time.Minute
+)
+
+var (
+	errExpiryPast   = errors.New("passkeys: the challenge has expired before it was stored")
+	errPayloadLarge = errors.New("passkeys: a challenge payload holds at most 64 KiB")
+)
+
+// checkChallenge is what every store refuses in Put.
+func checkChallenge(ctx context.Context, payload []byte, expiresAt, now time.Time) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case len(payload) > maxPayload:
+		return errPayloadLarge
+	case !now.Before(expiresAt):
+		return errExpiryPast
+	}
+	return nil
+}
+
+func (m *MemoryChallenges) now() time.Time {
+	if m.Now != nil {
+		return m.Now()
+	}
+	return time.Now()
+}
+
+// Put implements [ChallengeStore].
+func (m *MemoryChallenges) Put(ctx context.Context, payload []byte, expiresAt time.Time) (string, error) {
+	now := m.now()
+	if err := checkChallenge(ctx, payload, expiresAt, now); err != nil {
+		return "", err
+	}
+	c := &heldChallenge{rand.Text(), bytes.Clone(payload), expiresAt}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.byHandle == nil {
+		m.byHandle = map[string]*list.Element{}
+	}
+	capacity := m.Capacity
+	if capacity <= 0 {
+		capacity = defaultCapacity
+	}
+	for e := m.oldest.Front(); e != nil; e = m.oldest.Front() {
+		if m.oldest.Len() < capacity && now.Before(e.Value.(*heldChallenge).expiresAt.Add(lateness)) {
+			break
+		}
+		m.remove(e)
+	}
+	m.byHandle[c.handle] = m.oldest.PushBack(c)
+	return c.handle, nil
+}
+
+// Consume implements [ChallengeStore].
+func (m *MemoryChallenges) Consume(ctx context.Context, handle string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	now := m.now()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.byHandle[handle]
+	if e == nil {
+		return nil, ErrChallengeNotFound
+	}
+	c := m.remove(e)
+	if !now.Before(c.expiresAt) {
+		return nil, ErrChallengeExpired
+	}
+	return c.payload, nil
+}
+
+func (m *MemoryChallenges) remove(e *list.Element) *heldChallenge {
+	c := m.oldest.Remove(e).(*heldChallenge)
+	delete(m.byHandle, c.handle)
+	return c
+}
