@@ -14,8 +14,8 @@ type AuditEventType string
 
 // The outcomes. Each ceremony that gets as far as its credential emits exactly
 // one of began, succeeded, failed, challenge expired or clone suspected; only
-// where SignCountPolicy is Allow does a sign-in emit clone suspected and then
-// succeeded.
+// where a policy lets a sign-in pass in spite of its counter or its backup
+// eligibility does it emit that and then succeeded.
 const (
 	RegistrationBegan       AuditEventType = "registration_began"
 	RegistrationSucceeded   AuditEventType = "registration_succeeded"
@@ -28,6 +28,11 @@ const (
 	CredentialRevoked       AuditEventType = "credential_revoked"
 	CredentialRenamed       AuditEventType = "credential_renamed"
 	CredentialRestored      AuditEventType = "credential_restored"
+	// BackupEligibilityChanged: a sign-in was let in with another backup
+	// eligibility than its credential had, as Config.BackupEligibility allows.
+	BackupEligibilityChanged AuditEventType = "backup_eligibility_changed"
+	// ConfigurationWarning comes from [New], for what works but should be set.
+	ConfigurationWarning AuditEventType = "configuration_warning"
 )
 
 // Reason is the precise cause of an outcome, from the closed set below, so that
@@ -40,6 +45,7 @@ const (
 	ReasonChallengeNotFound          Reason = "challenge_not_found"
 	ReasonChallengeExpired           Reason = "challenge_expired"
 	ReasonChallengePurpose           Reason = "challenge_purpose_mismatch"
+	ReasonSessionMismatch            Reason = "session_mismatch"
 	ReasonUserChanged                Reason = "user_changed"
 	ReasonClientDataMalformed        Reason = engine.ClientDataMalformed
 	ReasonCeremonyTypeMismatch       Reason = engine.CeremonyTypeMismatch
@@ -60,6 +66,8 @@ const (
 	ReasonSignatureInvalid           Reason = engine.SignatureInvalid
 	ReasonCredentialExists           Reason = "credential_exists"
 	ReasonCredentialUnknown          Reason = "credential_unknown"
+	ReasonCredentialDecoy            Reason = "credential_decoy"
+	ReasonCredentialLimit            Reason = "credential_limit"
 	ReasonCredentialQuarantined      Reason = "credential_quarantined"
 	ReasonUserMismatch               Reason = "user_mismatch"
 	ReasonUserHandleMismatch         Reason = "user_handle_mismatch"
@@ -70,6 +78,7 @@ const (
 	ReasonHookFailed                 Reason = "hook_failed"
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"
+	ReasonDecoySecretMissing         Reason = "decoy_secret_missing"
 )
 
 // AuditEvent is one outcome. It never holds a key, a challenge or a token.
@@ -83,6 +92,8 @@ type AuditEvent struct {
 	CredentialID string
 	// Reason is "" for what went well.
 	Reason Reason
+	// RequestID is the one that the client's error carries: see [WithRequestID].
+	RequestID string
 }
 
 // AuditSink receives the events, one call each, on the goroutine that serves
@@ -114,7 +125,8 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 			slog.Time("at", e.Time),
 			slog.String("user_id", e.UserID),
 			slog.String("credential_id", e.CredentialID),
-			slog.String("reason", string(e.Reason)))
+			slog.String("reason", string(e.Reason)),
+			slog.String("request_id", e.RequestID))
 	})
 }
 
@@ -123,7 +135,7 @@ func (p *Passkeys) audit(ctx context.Context, e AuditEvent) {
 	if p.cfg.Audit == nil {
 		return
 	}
-	e.Time = p.cfg.Now().UTC()
+	e.Time, e.RequestID = p.cfg.Now().UTC(), requestID(ctx)
 	p.cfg.Audit.Emit(ctx, e)
 }
 

@@ -18,11 +18,28 @@ type AuthenticationResponse struct {
 
 // BeginAuthentication starts a sign-in. With "" it is usernameless: the browser
 // offers the passkeys it has for this site. With a user's id the options list
-// that user's passkeys, and only one of his can finish.
+// that user's passkeys, and only one of his can finish. For an id that is no
+// user's, or whose user has no passkey, they list decoys, so that the answer does
+// not tell who has an account: an application that looks users up by name gives
+// the name in the place of the id where there is none.
 //
-// It returns [ErrStorageUnavailable] if a store fails.
+// It returns [ErrInvalidRequest] for an id of more than 64 bytes and
+// [ErrStorageUnavailable] if a store fails.
 func (p *Passkeys) BeginAuthentication(ctx context.Context, userID string) (*Ceremony, error) {
-	ceremony, err := p.beginAuthentication(ctx, userID)
+	if len(userID) > maxUserID {
+		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	name := ""
+	if userID != "" {
+		name = "id:" + userID
+	}
+	return p.beginAuthentication(ctx, name, userID)
+}
+
+// beginAuthentication starts a sign-in by name, if there is one, for the user
+// whom the application found under it, if any.
+func (p *Passkeys) beginAuthentication(ctx context.Context, name, userID string) (*Ceremony, error) {
+	ceremony, err := p.requestOptions(ctx, name, userID)
 	if err != nil {
 		p.outcome(ctx, AuthenticationFailed, userID, nil, err)
 		return nil, err
@@ -31,15 +48,12 @@ func (p *Passkeys) BeginAuthentication(ctx context.Context, userID string) (*Cer
 	return ceremony, nil
 }
 
-func (p *Passkeys) beginAuthentication(ctx context.Context, userID string) (*Ceremony, error) {
-	if len(userID) > maxUserID {
-		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
-	}
+func (p *Passkeys) requestOptions(ctx context.Context, name, userID string) (*Ceremony, error) {
 	var allowed []Credential
-	if userID != "" {
+	if name != "" {
 		var err error
-		if allowed, err = p.cfg.Credentials.ListByUser(ctx, userID); err != nil {
-			return nil, storeError(err)
+		if allowed, userID, err = p.allowed(ctx, name, userID); err != nil {
+			return nil, err
 		}
 	}
 	challenge, state, err := p.issue(ctx, forAuthentication, userID)
@@ -92,14 +106,30 @@ func (p *Passkeys) verifyAuthentication(ctx context.Context, state string, respo
 		return c.userID, nil, err
 	}
 	credential, err := p.cfg.Credentials.Get(ctx, response.RawID)
-	if errors.Is(err, ErrCredentialNotFound) {
+	decoy := false
+	switch {
+	case errors.Is(err, ErrCredentialNotFound) && p.decoys.made(response.RawID):
+		decoy, credential = true, Credential{PublicKey: p.decoys.key}
+	case errors.Is(err, ErrCredentialNotFound):
 		return c.userID, nil, ErrCredentialNotFound.because(ReasonCredentialUnknown)
-	}
-	if err != nil {
+	case err != nil:
 		return c.userID, nil, storeError(err)
 	}
 	userID = credential.UserID
 
+	// The signature comes before everything that depends on what is stored: who
+	// cannot sign learns nothing of it, nor by the time it takes whether the
+	// credential is one.
+	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey)
+	if err != nil {
+		err = p.refused(ctx, ErrAssertionVerification, err)
+	}
+	if decoy {
+		return "", nil, ErrAssertionVerification.because(ReasonCredentialDecoy)
+	}
+	if err != nil {
+		return userID, nil, err
+	}
 	// Whoever began must be whose credential this is. A stored credential is
 	// never "not found": on that word browsers drop the passkey.
 	handle := string(response.Response.UserHandle)
@@ -110,21 +140,25 @@ func (p *Passkeys) verifyAuthentication(ctx context.Context, state string, respo
 		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMissing)
 	case handle != "" && handle != userID:
 		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMismatch)
-	}
-	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey)
-	if err != nil {
-		return userID, nil, p.refused(ctx, ErrAssertionVerification, err)
-	}
-	if credential.Quarantined() {
+	case credential.Quarantined():
 		return userID, nil, ErrCloneDetected.because(ReasonCredentialQuarantined)
 	}
-	if v.BackupEligible != credential.BackupEligible && !credential.BackupUnknown {
+	eligibilityChanged := v.BackupEligible != credential.BackupEligible && !credential.BackupUnknown
+	if eligibilityChanged && !p.cfg.BackupEligibility.allows(v.BackupEligible) {
 		return userID, nil, ErrAssertionVerification.because(ReasonBackupEligibilityChanged)
 	}
 	if err := p.recordUsage(ctx, &credential, v); err != nil {
 		return userID, nil, err
 	}
-	return userID, &AuthenticationResult{UserID: userID, Credential: credential, UserVerified: v.UserVerified}, nil
+	if eligibilityChanged {
+		p.audit(ctx, AuditEvent{Type: BackupEligibilityChanged, UserID: userID, CredentialID: EncodeID(credential.ID), Reason: ReasonBackupEligibilityChanged})
+	}
+	return userID, &AuthenticationResult{
+		UserID:                   userID,
+		Credential:               credential,
+		UserVerified:             v.UserVerified,
+		UserVerificationReliable: v.UserVerified && credential.UVInitialized,
+	}, nil
 }
 
 // recordUsage stores what the sign-in says about its credential, and lets the
@@ -136,7 +170,7 @@ func (p *Passkeys) recordUsage(ctx context.Context, c *Credential, v engine.Auth
 		AllowRegression: p.cfg.SignCountPolicy == Allow,
 		BackupEligible:  v.BackupEligible,
 		BackupState:     v.BackupState,
-		UVInitialized:   c.UVInitialized || v.UserVerified,
+		UVInitialized:   c.UVInitialized,
 		At:              p.timestamp(),
 	}
 	outcome, err := p.cfg.Credentials.UpdateUsage(ctx, c.ID, u)
@@ -159,6 +193,6 @@ func (p *Passkeys) recordUsage(ctx context.Context, c *Credential, v engine.Auth
 		p.audit(ctx, AuditEvent{Type: CloneSuspected, UserID: c.UserID, CredentialID: EncodeID(c.ID), Reason: ReasonSignCountRegressed})
 	}
 	c.SignCount, c.LastUsedAt = u.NextSignCount(), u.At
-	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = u.BackupEligible, u.BackupState, false, u.UVInitialized
+	c.BackupEligible, c.BackupState, c.BackupUnknown = u.BackupEligible, u.BackupState, false
 	return nil
 }

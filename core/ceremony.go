@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"context"
+	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"io"
@@ -24,6 +25,7 @@ func (p *Passkeys) issue(ctx context.Context, purpose purpose, userID string) (c
 		expiresAt: p.cfg.Now().Add(p.cfg.ChallengeTTL),
 		challenge: make([]byte, challengeSize),
 		userID:    userID,
+		session:   sessionHash(ctx),
 	}
 	if _, err := io.ReadFull(p.cfg.Rand, c.challenge); err != nil {
 		return "", "", errInternal.because(ReasonRandomFailed).wrapping(err)
@@ -53,6 +55,8 @@ func (p *Passkeys) redeem(ctx context.Context, purpose purpose, state string) (p
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengeNotFound)
 	case c.purpose != purpose:
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengePurpose)
+	case subtle.ConstantTimeCompare([]byte(c.session), []byte(sessionHash(ctx))) != 1:
+		return payload{}, ErrChallengeNotFound.because(ReasonSessionMismatch)
 	case !p.cfg.Now().Before(c.expiresAt):
 		return c, ErrChallengeExpired.because(ReasonChallengeExpired)
 	}
@@ -79,7 +83,7 @@ func (p *Passkeys) refused(ctx context.Context, as *Error, err error) error {
 		return as
 	}
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: response refused",
-		slog.String("reason", f.Reason), slog.String("seen", f.Seen), slog.String("expected", f.Expected))
+		slog.String("request_id", requestID(ctx)), slog.String("reason", f.Reason), slog.String("seen", f.Seen), slog.String("expected", f.Expected))
 	return as.because(Reason(f.Reason))
 }
 
@@ -106,7 +110,7 @@ func (p *Passkeys) outcome(ctx context.Context, failed AuditEventType, userID st
 func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {
 	e := asError(err)
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelError, "passkeys: "+what,
-		slog.String("code", e.Code), slog.String("detail", e.detail), slog.Any("error", e.cause))
+		slog.String("request_id", requestID(ctx)), slog.String("code", e.Code), slog.String("detail", e.detail), slog.Any("error", e.cause))
 }
 
 // timestamp is now as stores keep it.

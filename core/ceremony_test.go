@@ -1,6 +1,7 @@
 package passkeys_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -59,6 +60,7 @@ func newBench(t testing.TB, configure ...func(*passkeys.Config)) *bench {
 	cfg := passkeys.Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{origin},
 		Credentials: b.credentials, Now: b.clock.Now, Audit: b.events, Logger: slog.New(slog.DiscardHandler),
+		DecoySecret: bytes.Repeat([]byte{1}, 32),
 	}
 	for _, f := range configure {
 		f(&cfg)

@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
@@ -62,9 +63,26 @@ type Config struct {
 	// SignCountPolicy is for a counter that did not advance. Default: strict
 	// reject.
 	SignCountPolicy SignCountPolicy
+	// BackupEligibility is for a passkey whose backup eligibility changed.
+	// Default: strict.
+	BackupEligibility BackupEligibilityPolicy
+	// MaxCredentials is how many passkeys one user may have, quarantined ones
+	// included; concurrent registrations of one user may pass it by a few.
+	// Default: 50. -1: no limit.
+	MaxCredentials int
 	// Algorithms a new passkey may have, in order of preference. Default: ES256,
 	// EdDSA, ES384, ES512, RS256.
 	Algorithms []Algorithm
+
+	// DecoySecret makes the passkeys that a sign-in by name lists for users who
+	// do not exist or have none: at least 32 random bytes, the same in all
+	// processes and over time, or an observer of two answers learns the
+	// difference. Default: drawn at New, with a warning to Audit.
+	DecoySecret []byte
+	// DecoyShapes are what decoys look like. Set them if your users'
+	// authenticators are special, such as one company's security keys. Default:
+	// the commonest platforms' and security keys'.
+	DecoyShapes []DecoyShape
 
 	// Audit receives one event per outcome. Default: none does.
 	Audit AuditSink
@@ -84,13 +102,16 @@ const (
 	defaultChallengeTTL = 5 * time.Minute
 	maxChallengeTTL     = 24 * time.Hour
 	defaultTimeout      = time.Minute
+	defaultCredentials  = 50
+	minSecret           = 32
 )
 
 // Passkeys performs the ceremonies of one relying party. It is safe for
 // concurrent use.
 type Passkeys struct {
-	cfg Config
-	rp  engine.RelyingParty
+	cfg    Config
+	rp     engine.RelyingParty
+	decoys *decoys
 }
 
 // New checks the configuration and returns the services on it. An error matches
@@ -113,6 +134,8 @@ func New(cfg Config) (*Passkeys, error) {
 	setDefault(&cfg.Attestation, AttestationNone)
 	setDefault(&cfg.ResidentKey, ResidentKeyPreferred)
 	setDefault(&cfg.SignCountPolicy, StrictReject)
+	setDefault(&cfg.BackupEligibility, BackupEligibilityStrict)
+	setDefault(&cfg.MaxCredentials, defaultCredentials)
 	setDefault(&cfg.Rand, rand.Reader)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -123,7 +146,11 @@ func New(cfg Config) (*Passkeys, error) {
 	if cfg.Challenges == nil {
 		cfg.Challenges = &MemoryChallenges{Now: cfg.Now}
 	}
-	p := &Passkeys{cfg: cfg, rp: engine.RelyingParty{
+	decoys, err := newDecoys(cfg.DecoySecret, cfg.DecoyShapes)
+	if err != nil {
+		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
+	}
+	p := &Passkeys{cfg: cfg, decoys: decoys, rp: engine.RelyingParty{
 		ID:               cfg.RPID,
 		Origins:          cfg.Origins,
 		TopOrigins:       cfg.TopOrigins,
@@ -132,6 +159,9 @@ func New(cfg Config) (*Passkeys, error) {
 	}}
 	for _, a := range cfg.Algorithms {
 		p.rp.Algorithms = append(p.rp.Algorithms, int64(a))
+	}
+	if len(cfg.DecoySecret) == 0 {
+		p.audit(context.Background(), AuditEvent{Type: ConfigurationWarning, Reason: ReasonDecoySecretMissing})
 	}
 	return p, nil
 }
@@ -174,6 +204,17 @@ func (cfg *Config) validate(name func(field string) string) error {
 	if cfg.Timeout < 0 || cfg.Timeout > maxChallengeTTL || cfg.Timeout > 0 && cfg.Timeout < time.Second {
 		return bad("Timeout", "%v must be from 1s to %v", cfg.Timeout, maxChallengeTTL)
 	}
+	if cfg.MaxCredentials < -1 {
+		return bad("MaxCredentials", "%d must be positive, or -1 for no limit", cfg.MaxCredentials)
+	}
+	if n := len(cfg.DecoySecret); n > 0 && n < minSecret {
+		return bad("DecoySecret", "%d bytes; must be at least %d", n, minSecret)
+	}
+	for _, s := range cfg.DecoyShapes {
+		if s.Weight < 1 || s.Weight > 1<<20 || s.IDLength < 2*decoyTag || s.IDLength > maxCredentialID {
+			return bad("DecoyShapes", "a weight must be from 1 to %d, an id's length from %d to %d", 1<<20, 2*decoyTag, maxCredentialID)
+		}
+	}
 	for _, a := range cfg.Algorithms {
 		if !slices.Contains(algorithms(), a) {
 			return bad("Algorithms", "%d is not supported", int(a))
@@ -187,6 +228,7 @@ func (cfg *Config) validate(name func(field string) string) error {
 		{"Attestation", string(cfg.Attestation), []string{"none", "indirect", "direct", "enterprise"}},
 		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},
 		{"ResidentKey", string(cfg.ResidentKey), []string{"required", "preferred", "discouraged"}},
+		{"BackupEligibility", string(cfg.BackupEligibility), []string{"strict", "upgrade", "allow"}},
 		{"SignCountPolicy", string(cfg.SignCountPolicy), []string{"strict-reject", "flag-disable", "allow"}},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {

@@ -68,6 +68,11 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"unknown", "AuthenticatorAttachment", func(c *passkeys.Config) { c.AuthenticatorAttachment = "usb" }},
 		{"unknown", "ResidentKey", func(c *passkeys.Config) { c.ResidentKey = "true" }},
 		{"unknown", "SignCountPolicy", func(c *passkeys.Config) { c.SignCountPolicy = "ignore" }},
+		{"unknown", "BackupEligibility", func(c *passkeys.Config) { c.BackupEligibility = "once" }},
+		{"less than no limit", "MaxCredentials", func(c *passkeys.Config) { c.MaxCredentials = -2 }},
+		{"short", "DecoySecret", func(c *passkeys.Config) { c.DecoySecret = make([]byte, 31) }},
+		{"never drawn", "DecoyShapes", func(c *passkeys.Config) { c.DecoyShapes = []passkeys.DecoyShape{{0, 32, nil}} }},
+		{"too short to tag", "DecoyShapes", func(c *passkeys.Config) { c.DecoyShapes = []passkeys.DecoyShape{{1, 15, nil}} }},
 		{"unknown", "Algorithms", func(c *passkeys.Config) { c.Algorithms = []passkeys.Algorithm{-65535} }},
 	} {
 		t.Run(row.field+" "+row.name, func(t *testing.T) {
@@ -109,6 +114,9 @@ func TestConfigFromEnv(t *testing.T) {
 			"PASSKEYS_AUTHENTICATOR_ATTACHMENT": "cross-platform",
 			"PASSKEYS_RESIDENT_KEY":             "required",
 			"PASSKEYS_SIGN_COUNT_POLICY":        "flag-disable",
+			"PASSKEYS_BACKUP_ELIGIBILITY":       "upgrade",
+			"PASSKEYS_MAX_CREDENTIALS":          "7",
+			"PASSKEYS_DECOY_SECRET":             strings.Repeat("s", 32),
 			"PASSKEYS_ALGORITHMS":               "EdDSA, ES256",
 		})
 		got, err := passkeys.ConfigFromEnv()
@@ -123,6 +131,9 @@ func TestConfigFromEnv(t *testing.T) {
 			AuthenticatorAttachment: passkeys.AttachmentCrossPlatform,
 			ResidentKey:             passkeys.ResidentKeyRequired,
 			SignCountPolicy:         passkeys.FlagDisable,
+			BackupEligibility:       passkeys.BackupEligibilityUpgrade,
+			MaxCredentials:          7,
+			DecoySecret:             []byte(strings.Repeat("s", 32)),
 			Algorithms:              []passkeys.Algorithm{passkeys.EdDSA, passkeys.ES256},
 		}
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
@@ -152,6 +163,11 @@ func TestConfigFromEnv(t *testing.T) {
 		{"PASSKEYS_AUTHENTICATOR_ATTACHMENT", "any"},
 		{"PASSKEYS_RESIDENT_KEY", "1"},
 		{"PASSKEYS_SIGN_COUNT_POLICY", "strict"},
+		{"PASSKEYS_BACKUP_ELIGIBILITY", "once"},
+		{"PASSKEYS_MAX_CREDENTIALS", "many"},
+		{"PASSKEYS_MAX_CREDENTIALS", "0"},
+		{"PASSKEYS_MAX_CREDENTIALS", "-2"},
+		{"PASSKEYS_DECOY_SECRET", "short"},
 		{"PASSKEYS_ALGORITHMS", "ES256,RS1"},
 	} {
 		t.Run(row.variable+"="+row.value, func(t *testing.T) {

@@ -58,8 +58,8 @@ type Credential struct {
 	// BackupUnknown marks a credential imported without the two flags above: the
 	// next sign-in sets them and clears this.
 	BackupUnknown bool
-	// UVInitialized says that a ceremony with this credential was user-verified
-	// before (WebAuthn L3 §4, uvInitialized).
+	// UVInitialized says that the user was verified when the credential was
+	// registered (WebAuthn L3 §4, uvInitialized).
 	UVInitialized bool
 	// Transports are hints for the browser: some of usb, nfc, ble, smart-card,
 	// hybrid, internal.
@@ -133,4 +133,9 @@ type AuthenticationResult struct {
 	// UserVerified says that the authenticator verified its user by PIN or
 	// biometrics at this sign-in. Where it is false, only presence is proved.
 	UserVerified bool
+	// UserVerificationReliable says that UserVerified may count as a factor of
+	// its own: it is true if the user was verified now and when the passkey was
+	// registered. Whoever finds a security key without a PIN can set one, and is
+	// verified from then on (WebAuthn L3 §7.2, on uvInitialized).
+	UserVerificationReliable bool
 }

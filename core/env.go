@@ -33,6 +33,12 @@ func envNames(field string) string {
 		return "PASSKEYS_RESIDENT_KEY"
 	case "SignCountPolicy":
 		return "PASSKEYS_SIGN_COUNT_POLICY"
+	case "BackupEligibility":
+		return "PASSKEYS_BACKUP_ELIGIBILITY"
+	case "MaxCredentials":
+		return "PASSKEYS_MAX_CREDENTIALS"
+	case "DecoySecret":
+		return "PASSKEYS_DECOY_SECRET"
 	case "Algorithms":
 		return "PASSKEYS_ALGORITHMS"
 	}
@@ -53,6 +59,9 @@ func envNames(field string) string {
 //	PASSKEYS_AUTHENTICATOR_ATTACHMENT  platform, cross-platform
 //	PASSKEYS_RESIDENT_KEY              required, preferred, discouraged
 //	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, flag-disable, allow
+//	PASSKEYS_BACKUP_ELIGIBILITY        strict, upgrade, allow
+//	PASSKEYS_MAX_CREDENTIALS           50, or -1 for no limit
+//	PASSKEYS_DECOY_SECRET              at least 32 characters, taken as they are
 //	PASSKEYS_ALGORITHMS                ES256,EdDSA,ES384,ES512,RS256
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole
@@ -96,6 +105,15 @@ func ConfigFromEnv() (Config, error) {
 		AuthenticatorAttachment: AuthenticatorAttachment(get("AuthenticatorAttachment")),
 		ResidentKey:             ResidentKeyRequirement(get("ResidentKey")),
 		SignCountPolicy:         SignCountPolicy(get("SignCountPolicy")),
+		BackupEligibility:       BackupEligibilityPolicy(get("BackupEligibility")),
+		DecoySecret:             []byte(get("DecoySecret")),
+	}
+	if s := get("MaxCredentials"); s != "" {
+		n, err := strconv.Atoi(s)
+		if (err != nil || n == 0) && failed == nil {
+			failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q must be a positive number, or -1 for no limit", envNames("MaxCredentials"), s))
+		}
+		cfg.MaxCredentials = n
 	}
 names:
 	for _, name := range list("Algorithms") {

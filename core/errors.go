@@ -95,6 +95,10 @@ var (
 	ErrInvalidRequest = &Error{Code: "invalid_request", Status: http.StatusBadRequest, Message: "The request is malformed."}
 	// ErrUnauthenticated: return it from GetUser when nobody is signed in.
 	ErrUnauthenticated = &Error{Code: "unauthenticated", Status: http.StatusUnauthorized, Message: "Please sign in first."}
+	// ErrTooManyCredentials: the user has Config.MaxCredentials passkeys.
+	ErrTooManyCredentials = &Error{Code: "too_many_credentials", Status: http.StatusConflict, Message: "There are too many passkeys. Please remove one first."}
+	// ErrLastCredential: without this passkey the user could not sign in again.
+	ErrLastCredential = &Error{Code: "last_credential", Status: http.StatusConflict, Message: "This is the only way to sign in and cannot be removed."}
 	// ErrForbidden: the user at finish is not the user at begin, or a hook said no.
 	ErrForbidden = &Error{Code: "forbidden", Status: http.StatusForbidden, Message: "This is not allowed."}
 	// ErrNotFound: the credential to rename or revoke is not there, or is not
@@ -125,13 +129,7 @@ func asError(err error) *Error {
 	return errInternal.because(ReasonHookFailed).wrapping(err)
 }
 
-// storeError turns a store's failure into ErrStorageUnavailable, and passes on
-// the sentinels that belong to the contract.
-func storeError(err error, contract ...error) error {
-	for _, c := range contract {
-		if errors.Is(err, c) {
-			return c
-		}
-	}
+// storeError turns a store's failure into ErrStorageUnavailable.
+func storeError(err error) error {
 	return ErrStorageUnavailable.because(ReasonStorageFailed).wrapping(err)
 }

@@ -36,7 +36,7 @@ func Example() {
 			return passkeys.User{ID: id, Name: id}, nil
 		},
 		OnAuthenticated: func(x passkeys.Exchange, res passkeys.AuthenticationResult) (any, error) {
-			http.SetCookie(x.W, &http.Cookie{Name: "session", Value: "…", HttpOnly: true})
+			http.SetCookie(x.W, &http.Cookie{Name: "session", Value: "secret", HttpOnly: true})
 			return map[string]any{"userId": res.UserID, "signCount": res.Credential.SignCount}, nil
 		},
 	})
@@ -266,9 +266,11 @@ func ExampleNewSlogAudit() {
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials: passkeys.NewMemoryCredentials(),
 		Audit:       passkeys.NewSlogAudit(log),
+		DecoySecret: bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
 	})
-	_, _ = p.BeginRegistration(context.Background(), passkeys.User{ID: "42"})
-	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason=""
+	ctx := passkeys.WithRequestID(context.Background(), "7f3a")
+	_, _ = p.BeginRegistration(ctx, passkeys.User{ID: "42"})
+	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" request_id=7f3a
 }
 
 // A hook decides what the client is told.

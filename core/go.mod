@@ -2,7 +2,10 @@ module github.com/passkeys-go/passkeys/core
 
 go 1.26.0
 
-require github.com/go-webauthn/webauthn v0.18.2
+require (
+	github.com/go-webauthn/webauthn v0.18.2
+	golang.org/x/text v0.42.0
+)
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.4 // indirect

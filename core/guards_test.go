@@ -200,6 +200,7 @@ func TestUsernameFirst(t *testing.T) {
 	_, err = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
 	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonUserMismatch)
 
+	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonUserMismatch)
 	if _, err := b.BeginAuthentication(ctx, strings.Repeat("x", 65)); !errors.Is(err, passkeys.ErrInvalidRequest) {
 		t.Errorf("a user id of 65 bytes: %v", err)
 	}
@@ -483,8 +484,7 @@ func (o overtaken) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage)
 }
 
 func TestRaceIsRefusedNotPunished(t *testing.T) {
-	var b *bench
-	b = newBench(t, func(c *passkeys.Config) {
+	b := newBench(t, func(c *passkeys.Config) {
 		c.SignCountPolicy = passkeys.FlagDisable
 		c.Credentials = overtaken{c.Credentials.(*passkeys.MemoryCredentials)}
 	})

@@ -28,8 +28,36 @@ type Hooks[C any] struct {
 
 	// FindUser allows sign-in by username: it returns the id of the user with
 	// this name, as it was typed, or "" if there is none.
+	// A name without a user, or whose user has no passkey, is answered with
+	// decoys; the hook should take as long for one as for the other.
 	FindUser func(c C, username string) (userID string, err error)
+
+	// SessionID ties each ceremony to the browser session that begins it: a
+	// state that is carried to another session is as good as none. It returns
+	// the session's id or a value derived from it, the same at begin and finish.
+	SessionID func(C) string
+
+	// Authorize is asked before a passkey is added (at both ends of the
+	// ceremony), renamed or revoked: demand a recent sign-in here, or return
+	// ErrForbidden.
+	Authorize func(C, User, Action) error
+
+	// HasOtherSignIn says whether the user could sign in without any passkey.
+	// It is asked before the last one that works is revoked, and false answers
+	// ErrLastCredential. Where it is not set, the last can be revoked. Two
+	// requests at once that revoke the last two are both let through.
+	HasOtherSignIn func(C, User) (bool, error)
 }
+
+// Action is what [Hooks].Authorize is asked about.
+type Action string
+
+// The actions.
+const (
+	ActionAdd    Action = "add"
+	ActionRename Action = "rename"
+	ActionRevoke Action = "revoke"
+)
 
 // Exchange is a hook's context where the framework is net/http itself, or a
 // router on it: hooks need W to set cookies.

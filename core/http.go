@@ -2,10 +2,13 @@ package passkeys
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"mime"
 	"net/http"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -28,7 +31,11 @@ type request struct {
 // has given one.
 func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWriter, *http.Request) {
 	return func(c C, w http.ResponseWriter, r *http.Request) {
-		value, err := f(r.Context(), c, request{r, rule})
+		ctx := ensureRequestID(r.Context())
+		if t.hooks.SessionID != nil {
+			ctx = WithSessionID(ctx, t.hooks.SessionID(c))
+		}
+		value, err := t.answer(ctx, c, request{r, rule}, f)
 		if x, ok := w.(interface{ Written() bool }); ok && x.Written() {
 			return
 		}
@@ -39,12 +46,12 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 			status = http.StatusNoContent
 		case err == nil:
 			if body, err = json.Marshal(value); err != nil {
-				err = t.hookError(r.Context(), "OnAuthenticated", err)
+				err = t.hookError(ctx, "OnAuthenticated", err)
 			}
 		}
 		if err != nil {
 			e := asError(err)
-			status, body = e.Status, e.body()
+			status, body = e.Status, e.body(requestID(ctx))
 		}
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -59,16 +66,28 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 	}
 }
 
+// answer refuses what a page of another site sends, and asks the endpoint.
+func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (any, error) {
+	if origin := q.r.Header.Get("Origin"); origin != "" && !slices.Contains(t.p.cfg.Origins, origin) {
+		t.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
+			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
+			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", t.p.cfg.Origins))
+		return nil, ErrForbidden
+	}
+	return f(ctx, c, q)
+}
+
 // body is the error on the wire.
-func (e *Error) body() []byte {
+func (e *Error) body(requestID string) []byte {
 	var wire struct {
 		Error struct {
 			Code    string `json:"code"`
 			Message string `json:"message"`
+			ID      string `json:"id,omitempty"`
 		} `json:"error"`
 	}
-	wire.Error.Code, wire.Error.Message = e.Code, e.Message
-	b, _ := json.Marshal(wire) // two strings always marshal
+	wire.Error.Code, wire.Error.Message, wire.Error.ID = e.Code, e.Message, requestID
+	b, _ := json.Marshal(wire) // strings always marshal
 	return b
 }
 

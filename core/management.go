@@ -3,6 +3,10 @@ package passkeys
 import (
 	"context"
 	"errors"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Credentials returns the user's passkeys, quarantined ones among them, oldest
@@ -15,12 +19,14 @@ func (p *Passkeys) Credentials(ctx context.Context, userID string) ([]Credential
 	return list, nil
 }
 
-// Rename gives the user's passkey another name, of at most 64 runes. It returns
-// [ErrNotFound] if he has none with this id, [ErrInvalidRequest] for a name that
-// cannot be kept and [ErrStorageUnavailable] if the store fails.
+// Rename gives the user's passkey another name. Space around it is cut off and
+// the rest put into Unicode's NFC; it may be empty. It returns [ErrNotFound] if
+// he has none with this id, [ErrInvalidRequest] for a name of more than 64 runes
+// or with control characters, and [ErrStorageUnavailable] if the store fails.
 func (p *Passkeys) Rename(ctx context.Context, userID string, id []byte, deviceName string) error {
-	if ValidateDeviceName(deviceName) != nil {
-		return ErrInvalidRequest.because(ReasonRequestMalformed)
+	deviceName, err := cleanDeviceName(deviceName)
+	if err != nil {
+		return err
 	}
 	return p.managed(ctx, CredentialRenamed, userID, id, p.cfg.Credentials.Rename(ctx, userID, id, deviceName))
 }
@@ -38,6 +44,15 @@ func (p *Passkeys) Revoke(ctx context.Context, userID string, id []byte) error {
 // [ErrStorageUnavailable] if the store fails.
 func (p *Passkeys) Restore(ctx context.Context, userID string, id []byte) error {
 	return p.managed(ctx, CredentialRestored, userID, id, p.cfg.Credentials.Restore(ctx, userID, id))
+}
+
+// cleanDeviceName returns the name as it is kept.
+func cleanDeviceName(name string) (string, error) {
+	name = norm.NFC.String(strings.TrimSpace(name))
+	if ValidateDeviceName(name) != nil || strings.ContainsFunc(name, unicode.IsControl) {
+		return "", ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	return name, nil
 }
 
 // managed emits the event of a change that succeeded, and turns a store's error

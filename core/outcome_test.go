@@ -108,10 +108,10 @@ func TestSlogAudit(t *testing.T) {
 	}
 	sink := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime})))
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw"})
+	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw", RequestID: "r1"})
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
-	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason=""
-level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch
+	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" request_id=r1
+level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch request_id=""
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)

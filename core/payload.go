@@ -20,20 +20,21 @@ type payload struct {
 	expiresAt time.Time // to the millisecond
 	challenge []byte
 	userID    string // for whom; "" is a usernameless sign-in
+	session   string // the hash of the browser session's id; "" is none
 }
 
 const payloadVersion = 1
 
 var errPayload = errors.New("passkeys: unreadable challenge payload")
 
-// encode writes version, purpose, milliseconds since 1970, and the two strings
+// encode writes version, purpose, milliseconds since 1970, and the three strings
 // behind a length byte each. It is a format of our own because it outlives a
 // release: a server that is being upgraded must read what its predecessor wrote.
 func (c payload) encode() []byte {
-	b := make([]byte, 0, 12+len(c.challenge)+len(c.userID))
+	b := make([]byte, 0, 13+len(c.challenge)+len(c.userID)+len(c.session))
 	b = append(b, payloadVersion, byte(c.purpose))
 	b = binary.BigEndian.AppendUint64(b, uint64(c.expiresAt.UnixMilli()))
-	for _, s := range []string{string(c.challenge), c.userID} {
+	for _, s := range []string{string(c.challenge), c.userID, c.session} {
 		b = append(b, byte(len(s)))
 		b = append(b, s...)
 	}
@@ -47,10 +48,11 @@ func decodePayload(b []byte) (payload, error) {
 	c := payload{purpose: purpose(b[1]), expiresAt: time.UnixMilli(int64(binary.BigEndian.Uint64(b[2:10])))}
 	challenge, rest, ok := cutString(b[10:])
 	userID, rest, ok2 := cutString(rest)
-	if !ok || !ok2 || len(rest) != 0 || len(challenge) == 0 {
+	session, rest, ok3 := cutString(rest)
+	if !ok || !ok2 || !ok3 || len(rest) != 0 || len(challenge) == 0 {
 		return payload{}, errPayload
 	}
-	c.challenge, c.userID = challenge, string(userID)
+	c.challenge, c.userID, c.session = challenge, string(userID), string(session)
 	return c, nil
 }
 

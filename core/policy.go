@@ -62,6 +62,27 @@ const (
 	Allow SignCountPolicy = "allow"
 )
 
+// BackupEligibilityPolicy says what to do with a passkey whose backup eligibility
+// is not what it was at registration. It never changes on an honest authenticator
+// (WebAuthn L3 §6.1.3), but password managers have changed it in an update.
+type BackupEligibilityPolicy string
+
+// The policies. The zero value means strict. What is let in is audited.
+const (
+	// BackupEligibilityStrict refuses the sign-in.
+	BackupEligibilityStrict BackupEligibilityPolicy = "strict"
+	// BackupEligibilityUpgrade lets a passkey become eligible, once: it cannot
+	// go back.
+	BackupEligibilityUpgrade BackupEligibilityPolicy = "upgrade"
+	// BackupEligibilityAllow follows whatever the passkey says.
+	BackupEligibilityAllow BackupEligibilityPolicy = "allow"
+)
+
+// allows reports whether eligibility may change to now.
+func (p BackupEligibilityPolicy) allows(now bool) bool {
+	return p == BackupEligibilityAllow || p == BackupEligibilityUpgrade && now
+}
+
 // Algorithm is a COSE algorithm identifier (WebAuthn L3 §5.8.5).
 type Algorithm int
 

@@ -14,7 +14,7 @@ type RegistrationResponse struct {
 	State string `json:"state"`
 	// Credential is PublicKeyCredential.toJSON(), at most 64 KiB.
 	Credential json.RawMessage `json:"credential"`
-	// DeviceName is the user's name for the passkey, at most 64 runes.
+	// DeviceName is the user's name for the passkey: see [Passkeys.Rename].
 	DeviceName string `json:"deviceName"`
 	// UserID, if set, is who is finishing: it must be who began, or the result
 	// is [ErrForbidden]. It never comes from the client's JSON.
@@ -24,8 +24,8 @@ type RegistrationResponse struct {
 // BeginRegistration starts the registration of a passkey for user. The options
 // exclude the passkeys he has, so that an authenticator is not registered twice.
 //
-// It returns [ErrConfiguration] for a User that breaks its own rules and
-// [ErrStorageUnavailable] if a store fails.
+// It returns [ErrConfiguration] for a User that breaks its own rules,
+// [ErrTooManyCredentials], and [ErrStorageUnavailable] if a store fails.
 func (p *Passkeys) BeginRegistration(ctx context.Context, user User) (*Ceremony, error) {
 	ceremony, err := p.beginRegistration(ctx, user)
 	if err != nil {
@@ -45,6 +45,9 @@ func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony,
 	existing, err := p.cfg.Credentials.ListByUser(ctx, user.ID)
 	if err != nil {
 		return nil, storeError(err)
+	}
+	if p.full(existing) {
+		return nil, ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
 	challenge, state, err := p.issue(ctx, forRegistration, user.ID)
 	if err != nil {
@@ -78,7 +81,7 @@ func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony,
 //
 // It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
 // [ErrChallengeExpired], [ErrForbidden], [ErrAttestationVerification],
-// [ErrCredentialExists] or [ErrStorageUnavailable].
+// [ErrCredentialExists], [ErrTooManyCredentials] or [ErrStorageUnavailable].
 func (p *Passkeys) FinishRegistration(ctx context.Context, r RegistrationResponse) (*Credential, error) {
 	response, err := decode[engine.AttestationResponse](r.Credential)
 	if err != nil {
@@ -104,7 +107,8 @@ func (p *Passkeys) finishRegistration(ctx context.Context, r RegistrationRespons
 }
 
 func (p *Passkeys) verifyRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse) (userID string, _ *Credential, _ error) {
-	if response.Check() != nil || ValidateDeviceName(r.DeviceName) != nil {
+	name, err := cleanDeviceName(r.DeviceName)
+	if err != nil || response.Check() != nil {
 		return r.UserID, nil, ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	c, err := p.redeem(ctx, forRegistration, r.State)
@@ -131,14 +135,26 @@ func (p *Passkeys) verifyRegistration(ctx context.Context, r RegistrationRespons
 		Discoverable:      response.Discoverable(),
 		AAGUID:            v.AAGUID,
 		AttestationFormat: v.AttestationFormat,
-		DeviceName:        r.DeviceName,
+		DeviceName:        name,
 		CreatedAt:         p.timestamp(),
 	}, nil
+}
+
+// full reports whether a user with these credentials may add no more.
+func (p *Passkeys) full(existing []Credential) bool {
+	return p.cfg.MaxCredentials > 0 && len(existing) >= p.cfg.MaxCredentials
 }
 
 // store adds the credential, and takes it back if accept fails or panics: then
 // the application knows of no account that it could belong to.
 func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credential) error) error {
+	existing, err := p.cfg.Credentials.ListByUser(ctx, c.UserID)
+	if err != nil {
+		return storeError(err)
+	}
+	if p.full(existing) { // begun while there was room
+		return ErrTooManyCredentials.because(ReasonCredentialLimit)
+	}
 	if err := p.cfg.Credentials.Add(ctx, c); err != nil {
 		if errors.Is(err, ErrCredentialExists) {
 			return ErrCredentialExists.because(ReasonCredentialExists)
@@ -158,7 +174,9 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 			p.logFailure(ctx, "could not take back a credential", storeError(err))
 		}
 	}()
-	err := accept(c.Clone())
-	accepted = err == nil
-	return err
+	if err := accept(c.Clone()); err != nil {
+		return asError(err).because(ReasonHookFailed)
+	}
+	accepted = true
+	return nil
 }

@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"net/http"
@@ -24,13 +25,13 @@ type Route[C any] struct {
 // Routes returns the seven routes, or an error that matches [ErrConfiguration]
 // if GetUser is missing. Adapters call it; an application calls its adapter.
 //
-//	POST   /register/begin       GetUser
-//	POST   /register/finish      GetUser, OnRegistered
+//	POST   /register/begin       GetUser, Authorize
+//	POST   /register/finish      GetUser, Authorize, OnRegistered
 //	POST   /authenticate/begin   FindUser
 //	POST   /authenticate/finish  OnAuthenticated
 //	GET    /credentials          GetUser
-//	PATCH  /credentials/{id}     GetUser
-//	DELETE /credentials/{id}     GetUser
+//	PATCH  /credentials/{id}     GetUser, Authorize
+//	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
 func Routes[C any](p *Passkeys, h Hooks[C]) ([]Route[C], error) {
 	if p == nil {
 		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
@@ -69,6 +70,8 @@ func Handler(p *Passkeys, h Hooks[Exchange]) (http.Handler, error) {
 	return mux, nil
 }
 
+const maxUsername = 1024 // bytes
+
 // table holds what the routes' endpoints share. An endpoint returns the body of
 // a 200, or nil for a 204.
 type table[C any] struct {
@@ -79,7 +82,7 @@ type table[C any] struct {
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)
 
 func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c)
+	user, err := t.user(ctx, c, ActionAdd)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +98,7 @@ func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, erro
 }
 
 func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c)
+	user, err := t.user(ctx, c, ActionAdd)
 	if err != nil {
 		return nil, err
 	}
@@ -130,16 +133,21 @@ func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, 
 	if err := q.decode(&body); err != nil {
 		return nil, err
 	}
-	if body.Username != "" {
-		if t.hooks.FindUser == nil || body.UserID != "" {
-			return nil, ErrInvalidRequest
+	if body.Username == "" {
+		ceremony, err := t.p.BeginAuthentication(ctx, body.UserID)
+		if err != nil {
+			return nil, err
 		}
-		var err error
-		if body.UserID, err = t.hooks.FindUser(c, body.Username); err != nil {
-			return nil, t.hookError(ctx, "FindUser", err)
-		}
+		return ceremony, nil
 	}
-	ceremony, err := t.p.BeginAuthentication(ctx, body.UserID)
+	if t.hooks.FindUser == nil || body.UserID != "" || len(body.Username) > maxUsername {
+		return nil, ErrInvalidRequest
+	}
+	userID, err := t.hooks.FindUser(c, body.Username)
+	if err != nil {
+		return nil, t.hookError(ctx, "FindUser", err)
+	}
+	ceremony, err := t.p.beginAuthentication(ctx, "name:"+canonicalName(body.Username), userID)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +194,7 @@ type credentialView struct {
 }
 
 func (t *table[C]) list(ctx context.Context, c C, _ request) (any, error) {
-	user, err := t.user(ctx, c)
+	user, err := t.user(ctx, c, "")
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +226,7 @@ func orNull(t time.Time) *time.Time {
 }
 
 func (t *table[C]) rename(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c)
+	user, err := t.user(ctx, c, ActionRename)
 	if err != nil {
 		return nil, err
 	}
@@ -239,7 +247,7 @@ func (t *table[C]) rename(ctx context.Context, c C, q request) (any, error) {
 }
 
 func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c)
+	user, err := t.user(ctx, c, ActionRevoke)
 	if err != nil {
 		return nil, err
 	}
@@ -247,11 +255,14 @@ func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := t.keepLast(ctx, c, user, id); err != nil {
+		return nil, err
+	}
 	return nil, t.p.Revoke(ctx, user.ID, id)
 }
 
-// user asks the application who it is talking to.
-func (t *table[C]) user(ctx context.Context, c C) (User, error) {
+// user asks the application who it is talking to, and whether he may.
+func (t *table[C]) user(ctx context.Context, c C, action Action) (User, error) {
 	user, err := t.hooks.GetUser(c)
 	if err == nil {
 		err = user.validate()
@@ -259,7 +270,44 @@ func (t *table[C]) user(ctx context.Context, c C) (User, error) {
 	if err != nil {
 		return User{}, t.hookError(ctx, "GetUser", err)
 	}
+	if action != "" && t.hooks.Authorize != nil {
+		if err := t.hooks.Authorize(c, user, action); err != nil {
+			return User{}, t.hookError(ctx, "Authorize", err)
+		}
+	}
 	return user, nil
+}
+
+// keepLast refuses to revoke the last credential that works, unless the user has
+// another way in.
+func (t *table[C]) keepLast(ctx context.Context, c C, user User, id []byte) error {
+	if t.hooks.HasOtherSignIn == nil {
+		return nil
+	}
+	credentials, err := t.p.Credentials(ctx, user.ID)
+	if err != nil {
+		return err
+	}
+	last := false
+	for _, cr := range credentials {
+		switch {
+		case bytes.Equal(cr.ID, id):
+			last = true
+		case !cr.Quarantined():
+			return nil
+		}
+	}
+	if !last {
+		return nil // not his to revoke: Revoke says so
+	}
+	other, err := t.hooks.HasOtherSignIn(c, user)
+	if err != nil {
+		return t.hookError(ctx, "HasOtherSignIn", err)
+	}
+	if !other {
+		return ErrLastCredential
+	}
+	return nil
 }
 
 // hookError tells the operator of a hook's failure, unless the hook chose the

@@ -360,8 +360,9 @@ func (a *Authenticator) count(honest uint32) uint32 {
 		return a.FixedCount
 	case CounterZero:
 		return 0
+	default:
+		return honest
 	}
-	return honest
 }
 
 // newCredential makes a credential, which is not kept yet.

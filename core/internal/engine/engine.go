@@ -14,6 +14,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"math/big"
 	"slices"
@@ -195,7 +196,7 @@ func (rp *RelyingParty) checkAuthenticatorData(a *protocol.AuthenticatorData) er
 	hash := sha256.Sum256([]byte(rp.ID))
 	switch {
 	case !slices.Equal(a.RPIDHash, hash[:]):
-		return &Failure{RPIDMismatch, "", rp.ID}
+		return &Failure{RPIDMismatch, hex.EncodeToString(a.RPIDHash), hex.EncodeToString(hash[:]) + ", the hash of " + rp.ID}
 	case !a.Flags.HasUserPresent():
 		return fail(UserPresenceMissing)
 	case rp.VerifyUser && !a.Flags.HasUserVerified():

@@ -1,0 +1,151 @@
+package passkeys
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// DecoyShape is one kind of passkey that decoys are made to look like: what the
+// same authenticator would leave in allowCredentials.
+type DecoyShape struct {
+	Weight     int      // how often, in relation to the other shapes; at least 1
+	IDLength   int      // bytes of the credential id: 16 to 1,023
+	Transports []string // in the order in which browsers report them
+}
+
+// decoyShapes are the commonest passkeys: Apple's, Google's, Windows Hello's and
+// those of security keys.
+func decoyShapes() []DecoyShape {
+	return []DecoyShape{
+		{40, 20, []string{"hybrid", "internal"}},
+		{35, 16, []string{"hybrid", "internal"}},
+		{15, 32, []string{"internal"}},
+		{10, 48, []string{"nfc", "usb"}},
+	}
+}
+
+// decoys answers for users that do not exist, or have no passkey, with passkeys
+// that do not exist either. A decoy is a function of the secret and the name, so
+// it is the same each time; its id ends in a tag that only the secret can check.
+type decoys struct {
+	secret []byte
+	shapes []DecoyShape
+	total  int    // of the weights
+	key    []byte // a COSE key that nobody holds: what a decoy's signature is verified with
+}
+
+const decoyTag = 8 // bytes
+
+func newDecoys(secret []byte, shapes []DecoyShape) (*decoys, error) {
+	d := &decoys{secret: append([]byte{}, secret...), shapes: append([]DecoyShape{}, shapes...)}
+	if len(secret) == 0 {
+		d.secret = []byte(rand.Text() + rand.Text())
+	}
+	if len(shapes) == 0 {
+		d.shapes = decoyShapes()
+	}
+	for _, s := range d.shapes {
+		d.total += s.Weight
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	point, err := key.PublicKey.Bytes() // 4, x, y
+	if err != nil {
+		return nil, err
+	}
+	// EC2, ES256, P-256 (RFC 9053 §7.1)
+	d.key = append([]byte{0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 32}, point[1:33]...)
+	d.key = append(append(d.key, 0x22, 0x58, 32), point[33:]...)
+	return d, nil
+}
+
+// draw is a pseudo-random function of the secret, for one use of one name.
+func (d *decoys) draw(use string, name []byte, n int) []byte {
+	mac := hmac.New(sha256.New, d.secret)
+	mac.Write([]byte(use))
+	mac.Write(binary.BigEndian.AppendUint32([]byte{0}, uint32(n)))
+	mac.Write(name)
+	return mac.Sum(nil)
+}
+
+// nobody is the user whom a sign-in by an unknown name is for: an id that no
+// user has.
+func (d *decoys) nobody(name string) string {
+	return hex.EncodeToString(d.draw("nobody", []byte(name), 0))
+}
+
+// credentials are the passkeys of the user who does not exist.
+func (d *decoys) credentials(name string) []Credential {
+	first := d.draw("count", []byte(name), 0)
+	count := 1
+	switch p := binary.BigEndian.Uint16(first) % 100; { // as users have them
+	case p >= 90:
+		count = 3
+	case p >= 65:
+		count = 2
+	}
+	credentials := make([]Credential, count)
+	for i := range credentials {
+		shape := d.shape(d.draw("shape", []byte(name), i))
+		id := make([]byte, 0, shape.IDLength+sha256.Size)
+		for n := 0; len(id) < shape.IDLength-decoyTag; n++ {
+			id = append(id, d.draw("id", []byte(name), i<<8|n)...)
+		}
+		id = id[:shape.IDLength-decoyTag]
+		credentials[i] = Credential{ID: append(id, d.tag(id)...), Transports: shape.Transports}
+	}
+	return credentials
+}
+
+func (d *decoys) shape(random []byte) DecoyShape {
+	at := int(binary.BigEndian.Uint32(random)) % d.total
+	for _, s := range d.shapes {
+		if at -= s.Weight; at < 0 {
+			return s
+		}
+	}
+	return d.shapes[0] // not reached: the weights add up to total
+}
+
+func (d *decoys) tag(id []byte) []byte { return d.draw("tag", id, 0)[:decoyTag] }
+
+// made reports whether id is a decoy's.
+func (d *decoys) made(id []byte) bool {
+	n := len(id) - decoyTag
+	return n > 0 && hmac.Equal(id[n:], d.tag(id[:n]))
+}
+
+// canonicalName folds the spellings that applications take for one name: were
+// they told apart here, a decoy would give itself away by them.
+func canonicalName(name string) string {
+	return strings.ToLower(norm.NFC.String(strings.TrimSpace(name)))
+}
+
+// allowed returns the passkeys that a sign-in by name lists, and the user that
+// it is for. Where there are none it takes the same way to the same kind of
+// answer.
+func (p *Passkeys) allowed(ctx context.Context, name, userID string) ([]Credential, string, error) {
+	if userID == "" {
+		userID = p.decoys.nobody(name)
+	}
+	decoys := p.decoys.credentials(name)
+	credentials, err := p.cfg.Credentials.ListByUser(ctx, userID)
+	if err != nil {
+		return nil, "", storeError(err)
+	}
+	if len(credentials) == 0 {
+		credentials = decoys
+	}
+	return credentials, userID, nil
+}

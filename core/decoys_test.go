@@ -1,0 +1,241 @@
+package passkeys_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+)
+
+func (b *bench) allowed(name string) []passkeys.CredentialDescriptor {
+	b.t.Helper()
+	c, err := b.BeginAuthentication(context.Background(), name)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return c.PublicKey.(*passkeys.RequestOptions).AllowCredentials
+}
+
+func TestDecoysAreStable(t *testing.T) {
+	one, two := newBench(t), newBench(t)
+	for i := range 50 {
+		name := fmt.Sprint("nobody-", i)
+		if a, b := fmt.Sprint(one.allowed(name)), fmt.Sprint(two.allowed(name)); a != b || a != fmt.Sprint(one.allowed(name)) {
+			t.Errorf("%s: %s, then %s", name, a, b)
+		}
+	}
+	other := newBench(t, func(c *passkeys.Config) { c.DecoySecret = bytes.Repeat([]byte{2}, 32) })
+	if fmt.Sprint(one.allowed("nobody")) == fmt.Sprint(other.allowed("nobody")) {
+		t.Error("they do not depend on the secret")
+	}
+	unset := newBench(t, func(c *passkeys.Config) { c.DecoySecret = nil })
+	if e := unset.events.list; len(e) != 1 || e[0].Type != passkeys.ConfigurationWarning || e[0].Reason != passkeys.ReasonDecoySecretMissing {
+		t.Errorf("without a secret New warns: %+v", e)
+	}
+	if len(one.events.list) != 0 && one.events.list[0].Type == passkeys.ConfigurationWarning {
+		t.Error("with one it does not")
+	}
+	if first, second := unset.allowed("nobody"), unset.allowed("nobody"); len(first) == 0 || fmt.Sprint(first) != fmt.Sprint(second) {
+		t.Error("a process's own secret serves the process")
+	}
+}
+
+// A population of real users and one of nobodies answer alike: as many passkeys,
+// with ids as long and the same transports, no byte of an id more likely in one
+// than in the other, and none that comes twice.
+func TestDecoysLookLikeUsers(t *testing.T) {
+	ctx := context.Background()
+	const people = 4000
+	b := newBench(t)
+	shapes := []struct {
+		weight, length int
+		transports     []string
+	}{{40, 20, []string{"hybrid", "internal"}}, {35, 16, []string{"hybrid", "internal"}}, {15, 32, []string{"internal"}}, {10, 48, []string{"nfc", "usb"}}}
+	source := passkeysRand(1)
+	pick := func() int {
+		at := source.IntN(100)
+		for i, s := range shapes {
+			if at -= s.weight; at < 0 {
+				return i
+			}
+		}
+		return 0
+	}
+	for i := range people {
+		count := 1
+		if p := source.IntN(100); p >= 90 {
+			count = 3
+		} else if p >= 65 {
+			count = 2
+		}
+		for range count {
+			s := shapes[pick()]
+			id := make([]byte, s.length)
+			for k := range id {
+				id[k] = byte(source.IntN(256))
+			}
+			if err := b.credentials.Add(ctx, passkeys.Credential{ID: id, UserID: fmt.Sprint("user-", i), PublicKey: []byte{1}, Transports: s.transports}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	type look struct {
+		counts, shapes map[string]int
+		bits           [8]int
+		ids            map[string]bool
+	}
+	observe := func(prefix string) look {
+		l := look{counts: map[string]int{}, shapes: map[string]int{}, ids: map[string]bool{}}
+		for i := range people {
+			list := b.allowed(fmt.Sprint(prefix, i))
+			l.counts[fmt.Sprint(len(list))]++
+			for _, d := range list {
+				id, err := base64.RawURLEncoding.DecodeString(d.ID)
+				if err != nil || d.Type != "public-key" {
+					t.Fatalf("%+v: %v", d, err)
+				}
+				l.shapes[fmt.Sprint(len(id), d.Transports)]++
+				if l.ids[d.ID] {
+					t.Fatalf("id %s twice", d.ID)
+				}
+				l.ids[d.ID] = true
+				for bit := range 8 { // of the first byte and the last, where a tag would show
+					l.bits[bit] += int((id[0] ^ id[len(id)-1]) >> bit & 1)
+				}
+			}
+		}
+		return l
+	}
+	users, decoys := observe("user-"), observe("nobody-")
+	alike := func(what string, a, b int) {
+		t.Helper()
+		// Five standard deviations of the difference of two counts.
+		if d := float64(a - b); d*d > 25*float64(a+b+1) {
+			t.Errorf("%s: %d of the users, %d of the decoys", what, a, b)
+		}
+	}
+	for _, m := range []struct{ a, b map[string]int }{{users.counts, decoys.counts}, {users.shapes, decoys.shapes}} {
+		for k := range m.a {
+			alike(k, m.a[k], m.b[k])
+		}
+		for k := range m.b {
+			alike(k, m.a[k], m.b[k])
+		}
+	}
+	for bit := range users.bits {
+		alike(fmt.Sprint("bit ", bit), users.bits[bit], decoys.bits[bit])
+	}
+}
+
+// What a finish says, and what it costs, is the same for a decoy as for a real
+// passkey whose signature is bad, in that ceremony and in any other.
+func TestDecoysFailLikeABadSignature(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	decoy := b.allowed("nobody")[0].ID
+
+	for _, begin := range []string{"nobody", "", alice.ID} {
+		finish := func(id string) error {
+			options, state := b.options(b.BeginAuthentication(ctx, begin))
+			a.Corrupt = func(r *passkeytest.Response) {
+				r.Signature[8] ^= 1
+				if id != "" {
+					r.ID, r.RawID = id, id
+				}
+			}
+			credential, err := a.Get(withoutAllowList(t, options))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
+			return err
+		}
+		b.refused(finish(decoy), passkeys.ErrAssertionVerification, passkeys.ReasonCredentialDecoy)
+		b.refused(finish(""), passkeys.ErrAssertionVerification, passkeys.ReasonSignatureInvalid)
+		b.refused(finish(base64.RawURLEncoding.EncodeToString(make([]byte, 20))), passkeys.ErrCredentialNotFound, passkeys.ReasonCredentialUnknown)
+
+		raw, _ := base64.RawURLEncoding.DecodeString(decoy)
+		raw[0] ^= 1
+		b.refused(finish(base64.RawURLEncoding.EncodeToString(raw)), passkeys.ErrCredentialNotFound, passkeys.ReasonCredentialUnknown)
+	}
+}
+
+// A begin in the name of nobody is for nobody: were it usernameless, anyone with
+// an account could tell by signing in with his own passkey.
+func TestNobodysSignInIsNobodys(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	for _, name := range []string{"nobody", "somebody"} {
+		findUser := map[string]string{"somebody": "somebody-id"}
+		s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+			h.FindUser = func(_ passkeys.Exchange, username string) (string, error) { return findUser[username], nil }
+		})
+		options := s.post("/authenticate/begin", `{"username":"`+name+`"}`, http.StatusOK)
+		credential, err := a.Get(withoutAllowList(t, options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := s.post("/authenticate/finish", finishBody(t, options, credential), http.StatusUnauthorized)
+		if code(answer) != "assertion_verification_failed" || b.events.last().Reason != passkeys.ReasonUserMismatch {
+			t.Errorf("%s: %s (%s)", name, answer, b.events.last().Reason)
+		}
+	}
+}
+
+func TestNamesThatApplicationsTakeForOneHaveTheSameDecoys(t *testing.T) {
+	b := newBench(t)
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.FindUser = func(passkeys.Exchange, string) (string, error) { return "", nil }
+	})
+	list := func(username string) string {
+		body, err := json.Marshal(map[string]string{"username": username})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var o struct {
+			PublicKey struct {
+				AllowCredentials []passkeys.CredentialDescriptor
+			}
+		}
+		if err := json.Unmarshal(s.post("/authenticate/begin", string(body), http.StatusOK), &o); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(o.PublicKey.AllowCredentials)
+	}
+	want := list("zoë")
+	for _, same := range []string{"ZOË", " zoë ", "zoe\u0308"} {
+		if got := list(same); got != want {
+			t.Errorf("%q: %s, want %s", same, got, want)
+		}
+	}
+	if list("zoe") == want {
+		t.Error("another name has the same decoys")
+	}
+}
+
+func TestDecoyShapesCanBeConfigured(t *testing.T) {
+	b := newBench(t, func(c *passkeys.Config) {
+		c.DecoyShapes = []passkeys.DecoyShape{{Weight: 1, IDLength: 1023, Transports: []string{"usb"}}}
+	})
+	for i := range 20 {
+		for _, d := range b.allowed(fmt.Sprint(i)) {
+			if len(d.ID) != base64.RawURLEncoding.EncodedLen(1023) || !slices.Equal(d.Transports, []string{"usb"}) {
+				t.Errorf("%d characters, %v", len(d.ID), d.Transports)
+			}
+			if strings.Contains(d.ID[100:], d.ID[:43]) {
+				t.Error("the id repeats itself")
+			}
+		}
+	}
+}
