@@ -60,6 +60,9 @@ const (
 	ReasonBackupFlagsInvalid         Reason = engine.BackupFlagsInvalid
 	ReasonAttestationMalformed       Reason = engine.AttestationMalformed
 	ReasonAttestationInvalid         Reason = engine.AttestationInvalid
+	ReasonAttestationMissing         Reason = engine.AttestationMissing
+	ReasonAttestationUntrusted       Reason = engine.AttestationUntrusted
+	ReasonAAGUIDNotAllowed           Reason = "aaguid_not_allowed"
 	ReasonAlgorithmNotAllowed        Reason = engine.AlgorithmNotAllowed
 	ReasonPublicKeyInvalid           Reason = engine.PublicKeyInvalid
 	ReasonCredentialIDInvalid        Reason = engine.CredentialIDInvalid
@@ -78,6 +81,7 @@ const (
 	ReasonHookFailed                 Reason = "hook_failed"
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"
+	ReasonMetadataOutdated           Reason = "metadata_outdated"
 	ReasonDecoySecretMissing         Reason = "decoy_secret_missing"
 )
 

@@ -52,8 +52,19 @@ type Config struct {
 	// UserVerification is asked for in both ceremonies, and where required,
 	// enforced in both. Default: preferred.
 	UserVerification UserVerification
-	// Attestation is asked for at registration. Default: none.
+	// Attestation is asked for at registration. Default: none, or under a policy
+	// that needs one, direct.
 	Attestation AttestationPreference
+	// AttestationPolicy is what an authenticator must prove about itself.
+	// Default: nothing.
+	AttestationPolicy AttestationPolicy
+	// Metadata says which attestation to trust; AttestationPolicyTrusted needs
+	// it. Registrations do not notice when it is past its NextUpdate, but New
+	// warns of it to Audit.
+	Metadata *Metadata
+	// AllowedAAGUIDs, if there are any, are the only authenticator models that
+	// may register; DeniedAAGUIDs may not. The zero AAGUID counts as one.
+	AllowedAAGUIDs, DeniedAAGUIDs []AAGUID
 	// AuthenticatorAttachment restricts registration to one kind of
 	// authenticator. Default: any.
 	AuthenticatorAttachment AuthenticatorAttachment
@@ -123,7 +134,11 @@ func New(cfg Config) (*Passkeys, error) {
 	if cfg.Credentials == nil {
 		return nil, ErrConfiguration.explained("Config.Credentials: must be set")
 	}
+	if cfg.AttestationPolicy == AttestationPolicyTrusted && cfg.Metadata == nil {
+		return nil, ErrConfiguration.explained("Config.Metadata: must be set where AttestationPolicy is trusted")
+	}
 	cfg.Origins, cfg.TopOrigins = slices.Clone(cfg.Origins), slices.Clone(cfg.TopOrigins)
+	cfg.AllowedAAGUIDs, cfg.DeniedAAGUIDs = slices.Clone(cfg.AllowedAAGUIDs), slices.Clone(cfg.DeniedAAGUIDs)
 	cfg.Algorithms = slices.Clone(cfg.Algorithms)
 	if len(cfg.Algorithms) == 0 {
 		cfg.Algorithms = algorithms()
@@ -131,6 +146,10 @@ func New(cfg Config) (*Passkeys, error) {
 	setDefault(&cfg.ChallengeTTL, defaultChallengeTTL)
 	setDefault(&cfg.Timeout, defaultTimeout)
 	setDefault(&cfg.UserVerification, UserVerificationPreferred)
+	setDefault(&cfg.AttestationPolicy, AttestationPolicyNone)
+	if cfg.AttestationPolicy != AttestationPolicyNone {
+		setDefault(&cfg.Attestation, AttestationDirect)
+	}
 	setDefault(&cfg.Attestation, AttestationNone)
 	setDefault(&cfg.ResidentKey, ResidentKeyPreferred)
 	setDefault(&cfg.SignCountPolicy, StrictReject)
@@ -151,12 +170,18 @@ func New(cfg Config) (*Passkeys, error) {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
 	p := &Passkeys{cfg: cfg, decoys: decoys, rp: engine.RelyingParty{
-		ID:               cfg.RPID,
-		Origins:          cfg.Origins,
-		TopOrigins:       cfg.TopOrigins,
-		VerifyUser:       cfg.UserVerification == UserVerificationRequired,
-		CheckAttestation: cfg.Attestation != AttestationNone,
+		ID:          cfg.RPID,
+		Origins:     cfg.Origins,
+		TopOrigins:  cfg.TopOrigins,
+		VerifyUser:  cfg.UserVerification == UserVerificationRequired,
+		Attestation: cfg.attestationLevel(),
 	}}
+	if cfg.Metadata != nil {
+		p.rp.Metadata = cfg.Metadata.m
+		if next := cfg.Metadata.NextUpdate(); !next.IsZero() && next.Before(cfg.Now()) {
+			p.audit(context.Background(), AuditEvent{Type: ConfigurationWarning, Reason: ReasonMetadataOutdated})
+		}
+	}
 	for _, a := range cfg.Algorithms {
 		p.rp.Algorithms = append(p.rp.Algorithms, int64(a))
 	}
@@ -164,6 +189,19 @@ func New(cfg Config) (*Passkeys, error) {
 		p.audit(context.Background(), AuditEvent{Type: ConfigurationWarning, Reason: ReasonDecoySecretMissing})
 	}
 	return p, nil
+}
+
+func (cfg *Config) attestationLevel() engine.AttestationLevel {
+	switch {
+	case cfg.AttestationPolicy == AttestationPolicyTrusted:
+		return engine.AttestTrusted
+	case cfg.AttestationPolicy == AttestationPolicySelf:
+		return engine.AttestSelf
+	case cfg.Attestation != AttestationNone:
+		return engine.AttestVerified
+	default:
+		return engine.AttestIgnored
+	}
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -226,6 +264,7 @@ func (cfg *Config) validate(name func(field string) string) error {
 	}{
 		{"UserVerification", string(cfg.UserVerification), []string{"required", "preferred", "discouraged"}},
 		{"Attestation", string(cfg.Attestation), []string{"none", "indirect", "direct", "enterprise"}},
+		{"AttestationPolicy", string(cfg.AttestationPolicy), []string{"none", "self", "trusted"}},
 		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},
 		{"ResidentKey", string(cfg.ResidentKey), []string{"required", "preferred", "discouraged"}},
 		{"BackupEligibility", string(cfg.BackupEligibility), []string{"strict", "upgrade", "allow"}},
@@ -234,6 +273,9 @@ func (cfg *Config) validate(name func(field string) string) error {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
 			return bad(f.field, "%q must be one of %s", f.value, strings.Join(f.known, ", "))
 		}
+	}
+	if cfg.Attestation == AttestationNone && cfg.AttestationPolicy != "" && cfg.AttestationPolicy != AttestationPolicyNone {
+		return bad("Attestation", "%q brings nothing for AttestationPolicy %q to verify", cfg.Attestation, cfg.AttestationPolicy)
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ type Credential struct {
 	// Discoverable says whether the browser reported a discoverable credential;
 	// false also where it did not say.
 	Discoverable bool
-	AAGUID       [16]byte // the authenticator's model; zero where it does not say
+	AAGUID       AAGUID // the authenticator's model; zero where it does not say
 	// AttestationFormat is the attestation statement's format, such as "none" or
 	// "packed".
 	AttestationFormat string

@@ -33,6 +33,12 @@ func envNames(field string) string {
 		return "PASSKEYS_RESIDENT_KEY"
 	case "SignCountPolicy":
 		return "PASSKEYS_SIGN_COUNT_POLICY"
+	case "AttestationPolicy":
+		return "PASSKEYS_ATTESTATION_POLICY"
+	case "AllowedAAGUIDs":
+		return "PASSKEYS_ALLOWED_AAGUIDS"
+	case "DeniedAAGUIDs":
+		return "PASSKEYS_DENIED_AAGUIDS"
 	case "BackupEligibility":
 		return "PASSKEYS_BACKUP_ELIGIBILITY"
 	case "MaxCredentials":
@@ -56,6 +62,9 @@ func envNames(field string) string {
 //	PASSKEYS_TIMEOUT                   60s, or 60
 //	PASSKEYS_USER_VERIFICATION         required, preferred, discouraged
 //	PASSKEYS_ATTESTATION               none, indirect, direct, enterprise
+//	PASSKEYS_ATTESTATION_POLICY        none, self, trusted
+//	PASSKEYS_ALLOWED_AAGUIDS           ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4
+//	PASSKEYS_DENIED_AAGUIDS            00000000-0000-0000-0000-000000000000
 //	PASSKEYS_AUTHENTICATOR_ATTACHMENT  platform, cross-platform
 //	PASSKEYS_RESIDENT_KEY              required, preferred, discouraged
 //	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, flag-disable, allow
@@ -66,8 +75,8 @@ func envNames(field string) string {
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole
 // seconds. The values are checked as [New] checks them; an error matches
-// [ErrConfiguration] and names the variable. The stores, Audit and the rest of
-// what is no text are the caller's to set.
+// [ErrConfiguration] and names the variable. The stores, Metadata, Audit and the
+// rest of what is no text are the caller's to set.
 func ConfigFromEnv() (Config, error) {
 	var failed error
 	get := func(field string) string { return strings.TrimSpace(os.Getenv(envNames(field))) }
@@ -93,6 +102,16 @@ func ConfigFromEnv() (Config, error) {
 		}
 		return d
 	}
+	aaguids := func(field string) (ids []AAGUID) {
+		for _, s := range list(field) {
+			id, err := ParseAAGUID(s)
+			if err != nil && failed == nil {
+				failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q must be in the form of a UUID", envNames(field), s))
+			}
+			ids = append(ids, id)
+		}
+		return ids
+	}
 	cfg := Config{
 		RPID:                    get("RPID"),
 		RPName:                  get("RPName"),
@@ -102,6 +121,9 @@ func ConfigFromEnv() (Config, error) {
 		Timeout:                 duration("Timeout"),
 		UserVerification:        UserVerification(get("UserVerification")),
 		Attestation:             AttestationPreference(get("Attestation")),
+		AttestationPolicy:       AttestationPolicy(get("AttestationPolicy")),
+		AllowedAAGUIDs:          aaguids("AllowedAAGUIDs"),
+		DeniedAAGUIDs:           aaguids("DeniedAAGUIDs"),
 		AuthenticatorAttachment: AuthenticatorAttachment(get("AuthenticatorAttachment")),
 		ResidentKey:             ResidentKeyRequirement(get("ResidentKey")),
 		SignCountPolicy:         SignCountPolicy(get("SignCountPolicy")),

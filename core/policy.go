@@ -15,8 +15,7 @@ const (
 // asked for (WebAuthn L3 §5.4.7).
 type AttestationPreference string
 
-// The preferences. The zero value means none: a statement that comes all the
-// same is ignored. With any other, a statement that comes must verify.
+// The preferences. The zero value means none.
 const (
 	AttestationNone       AttestationPreference = "none"
 	AttestationIndirect   AttestationPreference = "indirect"

@@ -122,6 +122,9 @@ func (p *Passkeys) verifyRegistration(ctx context.Context, r RegistrationRespons
 	if err != nil {
 		return c.userID, nil, p.refused(ctx, ErrAttestationVerification, err)
 	}
+	if !p.cfg.admits(v.AAGUID) {
+		return c.userID, nil, ErrAttestationVerification.because(ReasonAAGUIDNotAllowed)
+	}
 	return c.userID, &Credential{
 		ID:                v.CredentialID,
 		UserID:            c.userID,

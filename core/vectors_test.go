@@ -16,6 +16,7 @@ import (
 // vectors are the W3C test vectors (WebAuthn L3 §16).
 type vectors struct {
 	RPID, Origin                 string
+	AttestationRootCertDER       hexBytes
 	Registration, Authentication []vector
 }
 
@@ -65,7 +66,7 @@ func readVectors(t *testing.T) vectors {
 }
 
 // relyingParty is the one of the vectors, at the moment of one of them.
-func (vs vectors) relyingParty(t *testing.T, v vector, attestation AttestationPreference) *Passkeys {
+func (vs vectors) relyingParty(t *testing.T, v vector, attestation AttestationPreference, configure ...func(*Config)) *Passkeys {
 	t.Helper()
 	cfg := Config{
 		RPID: vs.RPID, RPName: "W3C", Origins: []string{vs.Origin},
@@ -79,6 +80,9 @@ func (vs vectors) relyingParty(t *testing.T, v vector, attestation AttestationPr
 	}
 	if v.AllowCrossOrigin {
 		cfg.TopOrigins = []string{"https://example.com"}
+	}
+	for _, f := range configure {
+		f(&cfg)
 	}
 	p, err := New(cfg)
 	if err != nil {

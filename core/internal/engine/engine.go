@@ -19,6 +19,7 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/go-webauthn/webauthn/metadata"
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 	"github.com/go-webauthn/webauthn/protocol/webauthncose"
@@ -39,6 +40,8 @@ const (
 	BackupFlagsInvalid         = "backup_flags_invalid"
 	AttestationMalformed       = "attestation_malformed"
 	AttestationInvalid         = "attestation_invalid"
+	AttestationMissing         = "attestation_missing"
+	AttestationUntrusted       = "attestation_untrusted"
 	AlgorithmNotAllowed        = "algorithm_not_allowed"
 	PublicKeyInvalid           = "public_key_invalid"
 	CredentialIDInvalid        = "credential_id_invalid"
@@ -59,13 +62,25 @@ func fail(reason string) error { return &Failure{Reason: reason} }
 
 // RelyingParty is what every response is held to.
 type RelyingParty struct {
-	ID               string
-	Origins          []string // matched byte for byte
-	TopOrigins       []string // of the pages that may embed ours; empty: none may
-	Algorithms       []int64  // COSE identifiers a new credential may have
-	VerifyUser       bool     // require the UV flag
-	CheckAttestation bool     // verify the attestation statement; else ignore it
+	ID          string
+	Origins     []string // matched byte for byte
+	TopOrigins  []string // of the pages that may embed ours; empty: none may
+	Algorithms  []int64  // COSE identifiers a new credential may have
+	VerifyUser  bool     // require the UV flag
+	Attestation AttestationLevel
+	Metadata    *Metadata // for AttestTrusted
 }
+
+// AttestationLevel is what is asked of an attestation statement.
+type AttestationLevel int
+
+// The levels, each asking for more than the one before.
+const (
+	AttestIgnored  AttestationLevel = iota // not even looked at
+	AttestVerified                         // none will do, but what comes must verify
+	AttestSelf                             // there must be one
+	AttestTrusted                          // and it must lead to a root in Metadata
+)
 
 // AuthenticatorData is what a verified response says about its authenticator.
 type AuthenticatorData struct {
@@ -151,14 +166,24 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 		return nil, fail(AlgorithmNotAllowed)
 	}
 	format := object.Format
-	if !rp.CheckAttestation {
+	if rp.Attestation == AttestIgnored {
 		object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
 	}
-	if _, err := parsed.Verify(expected, rp.ID, rp.Origins, nil, rp.TopOrigins,
-		protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, rp.VerifyUser, true,
-		nil, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
-		protocol.AttestationPolicy{}, protocol.SignaturePolicy{}); err != nil {
-		return nil, fail(AttestationInvalid)
+	verify := func(mds metadata.Provider) error {
+		_, err := parsed.Verify(expected, rp.ID, rp.Origins, nil, rp.TopOrigins,
+			protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, rp.VerifyUser, true,
+			mds, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
+			protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
+		return err
+	}
+	if verify(nil) != nil {
+		return nil, &Failure{AttestationInvalid, clip(format), ""}
+	}
+	if rp.Attestation >= AttestSelf && object.Type == string(metadata.None) {
+		return nil, fail(AttestationMissing)
+	}
+	if rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || verify(rp.Metadata.provider) != nil) {
+		return nil, &Failure{AttestationUntrusted, aaguid(auth), ""}
 	}
 	if len(format) > 32 {
 		format = format[:32] // registered names are shorter: WebAuthn L3 §8.1
@@ -215,6 +240,18 @@ func authenticatorData(a *protocol.AuthenticatorData) AuthenticatorData {
 		BackupState:    a.Flags.HasBackupState(),
 	}
 }
+
+// certified reports whether an attestation of this type leads to a certificate.
+func certified(attestationType string) bool {
+	switch metadata.AuthenticatorAttestationType(attestationType) {
+	case metadata.BasicFull, metadata.AttCA, metadata.AnonCA:
+		return true
+	default:
+		return false
+	}
+}
+
+func aaguid(a *protocol.AuthenticatorData) string { return hex.EncodeToString(a.AttData.AAGUID) }
 
 // checkPublicKey refuses a key that could never verify a signature, or would
 // verify too many, and returns its algorithm. The library looks at the key only

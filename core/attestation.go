@@ -1,0 +1,97 @@
+package passkeys
+
+import (
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/passkeys-go/passkeys/core/internal/engine"
+)
+
+// AttestationPolicy is how much must be proved about a new authenticator: the
+// least that will do.
+type AttestationPolicy string
+
+// The policies. The zero value means none.
+const (
+	// AttestationPolicyNone asks for no proof. Where Config.Attestation is none
+	// too, a statement that comes all the same is ignored; where one was asked
+	// for, one that comes must verify.
+	AttestationPolicyNone AttestationPolicy = "none"
+	// AttestationPolicySelf asks for a statement that verifies, be it signed
+	// with the credential's own key.
+	AttestationPolicySelf AttestationPolicy = "self"
+	// AttestationPolicyTrusted asks for a statement whose certificates lead to a
+	// root in Config.Metadata that belongs to the authenticator's model, and for
+	// a model that is not reported compromised or revoked.
+	AttestationPolicyTrusted AttestationPolicy = "trusted"
+)
+
+// AAGUID identifies an authenticator's model (WebAuthn L3 §6.5.1). It is proved
+// only as far as the attestation is: under a policy below trusted it is what the
+// authenticator says of itself.
+type AAGUID [16]byte
+
+// ParseAAGUID reads the form of a UUID, such as
+// ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4, in any case.
+func ParseAAGUID(s string) (AAGUID, error) {
+	var a AAGUID
+	parts := strings.Split(s, "-")
+	if len(parts) != 5 || len(parts[0]) != 8 || len(parts[1]) != 4 || len(parts[2]) != 4 || len(parts[3]) != 4 || len(parts[4]) != 12 {
+		return a, fmt.Errorf("passkeys: %q is no AAGUID", s)
+	}
+	b, err := hex.DecodeString(strings.Join(parts, ""))
+	if err != nil {
+		return a, fmt.Errorf("passkeys: %q is no AAGUID", s)
+	}
+	return AAGUID(b), nil
+}
+
+// String returns the form of a UUID.
+func (a AAGUID) String() string {
+	return fmt.Sprintf("%x-%x-%x-%x-%x", a[:4], a[4:6], a[6:8], a[8:10], a[10:])
+}
+
+// Metadata is FIDO metadata: which authenticators there are, and whose roots
+// their attestation leads to. It is made from bytes; nothing is fetched.
+type Metadata struct{ m *engine.Metadata }
+
+// ParseMetadataBLOB verifies the signature of a FIDO Metadata Service BLOB, as
+// of now, and reads it (FIDO MDS §3.2). The signer must be mds.fidoalliance.org
+// under FIDO's root, or if root is given, any that it vouches for. Certificate
+// revocation lists are not consulted, because that takes the network.
+//
+// FIDO replaces the BLOB monthly at https://mds.fidoalliance.org/: fetch it
+// there, keep the last, and refuse one whose NextUpdate is before the last's.
+func ParseMetadataBLOB(blob []byte, root *x509.Certificate) (*Metadata, error) {
+	m, err := engine.ParseMetadataBLOB(blob, root, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("passkeys: metadata BLOB: %w", err)
+	}
+	return &Metadata{m}, nil
+}
+
+// ParseMetadataStatements reads single metadata statements, each the JSON of one.
+// They are not signed: where they come from is the caller's to know.
+func ParseMetadataStatements(statements ...[]byte) (*Metadata, error) {
+	m, err := engine.ParseMetadataStatements(statements...)
+	if err != nil {
+		return nil, fmt.Errorf("passkeys: metadata: %w", err)
+	}
+	return &Metadata{m}, nil
+}
+
+// NextUpdate is when FIDO will have replaced the BLOB; zero for statements.
+func (m *Metadata) NextUpdate() time.Time { return m.m.NextUpdate }
+
+// Len is how many authenticator models are described.
+func (m *Metadata) Len() int { return m.m.Entries }
+
+// admits reports whether the lists let this model in. The zero AAGUID, of
+// authenticators that do not say what they are, is a model like any other.
+func (cfg *Config) admits(a AAGUID) bool {
+	return (len(cfg.AllowedAAGUIDs) == 0 || slices.Contains(cfg.AllowedAAGUIDs, a)) && !slices.Contains(cfg.DeniedAAGUIDs, a)
+}

@@ -1,0 +1,391 @@
+package passkeys
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+)
+
+// statement is a metadata statement for an authenticator with this root.
+func statement(t *testing.T, a AAGUID, root []byte, more map[string]any) []byte {
+	t.Helper()
+	s := map[string]any{
+		"description": "An authenticator", "aaguid": a.String(),
+		"attestationTypes":            []string{"basic_full"},
+		"attestationRootCertificates": []string{base64.StdEncoding.EncodeToString(root)},
+	}
+	for k, v := range more {
+		s[k] = v
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// certificate signs one for key, with parent and its key, or with itself.
+func certificate(t *testing.T, name string, host string, until time.Time, parent *x509.Certificate, parentKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
+		NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
+		IsCA: parent == nil, BasicConstraintsValid: true,
+	}
+	if host != "" {
+		c.DNSNames = []string{host}
+	}
+	if parent == nil {
+		parent, parentKey = c, key
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, parentKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err = x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, key
+}
+
+// blob is a BLOB of one entry, signed by key.
+func blob(t *testing.T, header map[string]any, key crypto.Signer, entry map[string]any) string {
+	t.Helper()
+	encode := func(v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return base64.RawURLEncoding.EncodeToString(b)
+	}
+	text := encode(header) + "." + encode(map[string]any{"no": 7, "nextUpdate": "2031-01-01", "entries": []any{entry}})
+	digest := sha256.Sum256([]byte(text))
+	der, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text + "." + base64.RawURLEncoding.EncodeToString(joseSignature(t, der))
+}
+
+// joseSignature is an ECDSA signature as JWS has it (RFC 7518 §3.4).
+func joseSignature(t *testing.T, der []byte) []byte {
+	t.Helper()
+	var out []byte
+	for rest := der[2:]; len(rest) > 0; { // SEQUENCE of two INTEGERs
+		n := int(rest[1])
+		out = append(out, new(big.Int).SetBytes(rest[2:2+n]).FillBytes(make([]byte, 32))...)
+		rest = rest[2+n:]
+	}
+	return out
+}
+
+func TestMetadataBLOB(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	root, rootKey := certificate(t, "root", "", later, nil, nil)
+	leaf, key := certificate(t, "signer", "mds.example", later, root, rootKey)
+	other, otherKey := certificate(t, "other root", "", later, nil, nil)
+	otherLeaf, otherLeafKey := certificate(t, "other", "mds.fidoalliance.org", later, other, otherKey)
+	stale, staleKey := certificate(t, "stale", "mds.example", time.Now().Add(-time.Hour), root, rootKey)
+
+	x5c := func(cs ...*x509.Certificate) []string {
+		var out []string
+		for _, c := range cs {
+			out = append(out, base64.StdEncoding.EncodeToString(c.Raw))
+		}
+		return out
+	}
+	entry := map[string]any{
+		"aaguid": AAGUID{1}.String(), "timeOfLastStatusChange": "2026-01-01",
+		"statusReports":     []any{map[string]any{"status": "FIDO_CERTIFIED", "effectiveDate": "2026-01-01"}},
+		"metadataStatement": json.RawMessage(statement(t, AAGUID{1}, root.Raw, nil)),
+	}
+	header := map[string]any{"alg": "ES256", "typ": "JWT", "x5c": x5c(leaf)}
+	good := blob(t, header, key, entry)
+
+	m, err := ParseMetadataBLOB([]byte(good+"\n"), root)
+	if err != nil || m.Len() != 1 || m.NextUpdate() != time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC) {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	parts := strings.Split(good, ".")
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + parts[1] + "."
+	withMAC := func() string {
+		h, _ := json.Marshal(map[string]any{"alg": "HS256", "x5c": x5c(leaf)})
+		text := base64.RawURLEncoding.EncodeToString(h) + "." + parts[1]
+		mac := hmac.New(sha256.New, leaf.RawSubjectPublicKeyInfo)
+		mac.Write([]byte(text))
+		return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	for _, row := range []struct {
+		name string
+		blob string
+		root *x509.Certificate
+	}{
+		{"FIDO's root did not vouch for it", good, nil},
+		{"another root did not vouch for it", good, other},
+		{"its signer is under another root", blob(t, map[string]any{"alg": "ES256", "x5c": x5c(otherLeaf, other)}, otherLeafKey, entry), root},
+		{"its signer has FIDO's name and no root of FIDO's", blob(t, map[string]any{"alg": "ES256", "x5c": x5c(otherLeaf, other)}, otherLeafKey, entry), nil},
+		{"its signer's time is over", blob(t, map[string]any{"alg": "ES256", "x5c": x5c(stale)}, staleKey, entry), root},
+		{"another key signed it", blob(t, header, otherKey, entry), root},
+		{"it has no certificates", blob(t, map[string]any{"alg": "ES256"}, key, entry), root},
+		{"its certificates are none", blob(t, map[string]any{"alg": "ES256", "x5c": []any{1}}, key, entry), root},
+		{"it is not signed", none, root},
+		{"it is signed with the public key as a secret", withMAC(), root},
+		{"its payload was altered", parts[0] + "." + parts[1][:len(parts[1])-4] + "AAAA." + parts[2], root},
+		{"it ends early", parts[0] + "." + parts[1], root},
+		{"it is empty", "", root},
+		{"it describes nothing", blob(t, header, key, nil), root},
+	} {
+		if m, err := ParseMetadataBLOB([]byte(row.blob), row.root); err == nil || m != nil {
+			t.Errorf("%s, yet it was taken", row.name)
+		}
+	}
+}
+
+func TestMetadataStatements(t *testing.T) {
+	for _, bad := range []string{``, `{}`, `{"aaguid":"x"}`, `{"aaguid":"00000000-0000-0000-0000-000000000000"}`, `{"aaguid":"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4","attestationRootCertificates":["AAAA"]}`} {
+		if m, err := ParseMetadataStatements([]byte(bad)); err == nil || m != nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+	if m, err := ParseMetadataStatements(); err == nil || m != nil {
+		t.Error("nothing was taken")
+	}
+}
+
+// aaguidOf is the model that a vector's authenticator says it is.
+func (v vector) aaguidOf(t *testing.T) AAGUID {
+	t.Helper()
+	const authData = "\x68authData"
+	_, rest, ok := strings.Cut(string(v.AttestationObject), authData)
+	if !ok {
+		t.Fatal("no authenticator data")
+	}
+	skip := map[byte]int{0x58: 2, 0x59: 3}[rest[0]]
+	return AAGUID([]byte(rest[skip+37 : skip+53]))
+}
+
+// finishVector registers a vector's credential under a policy.
+func (vs vectors) finishVector(t *testing.T, v vector, configure func(*Config)) error {
+	t.Helper()
+	ctx := context.Background()
+	p := vs.relyingParty(t, v, "", configure)
+	c, err := p.BeginRegistration(ctx, User{ID: "user"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: credentialJSON(t, v.CredentialID, map[string]string{
+		"clientDataJSON":    EncodeID(v.ClientDataJSON),
+		"attestationObject": EncodeID(v.AttestationObject),
+	})})
+	return err
+}
+
+// The W3C's packed vectors lead to a root of their own: trusted where the
+// metadata has it for their model, and nowhere else.
+func TestTrustedAttestation(t *testing.T) {
+	vs := readVectors(t)
+	homeMade, _ := certificate(t, "home-made", "", time.Now().Add(time.Hour), nil, nil)
+	trust := func(statements ...[]byte) func(*Config) {
+		return func(cfg *Config) {
+			m, err := ParseMetadataStatements(statements...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m
+		}
+	}
+	tried := 0
+	for _, v := range vs.Registration {
+		if v.Expect == "refused" || strings.HasPrefix(v.Expect, "cannot") {
+			continue
+		}
+		a := v.aaguidOf(t)
+		mine := trust(statement(t, a, vs.AttestationRootCertDER, nil))
+		certified := strings.HasPrefix(v.Name, "Packed") && v.Name != "PackedSelfES256" || v.Name == "FIDOU2FES256"
+		if !certified {
+			want := ReasonAttestationMissing
+			if v.Name == "PackedSelfES256" {
+				want = ReasonAttestationUntrusted
+				mine = trust(statement(t, a, vs.AttestationRootCertDER, map[string]any{"attestationTypes": []string{"basic_surrogate", "basic_full"}}))
+			}
+			if err := vs.finishVector(t, v, mine); !errors.Is(err, ErrAttestationVerification) || asError(err).Reason() != want {
+				t.Errorf("%s: %v (%s), want %s", v.Name, err, asError(err).Reason(), want)
+			}
+			continue
+		}
+		tried++
+		for _, row := range []struct {
+			name      string
+			configure func(*Config)
+			want      Reason
+		}{
+			{"its root is in the metadata of its model", mine, ""},
+			{"its root is another's", trust(statement(t, AAGUID{1}, vs.AttestationRootCertDER, nil)), ReasonAttestationUntrusted},
+			{"its model has another root", trust(statement(t, a, homeMade.Raw, nil)), ReasonAttestationUntrusted},
+			{"its model has no root", trust(statement(t, a, vs.AttestationRootCertDER, map[string]any{"attestationRootCertificates": []string{}})), ReasonAttestationUntrusted},
+			{"its model has other attestation", trust(statement(t, a, vs.AttestationRootCertDER, map[string]any{"attestationTypes": []string{"basic_surrogate"}})), ReasonAttestationUntrusted},
+		} {
+			if v.Name == "FIDOU2FES256" && row.want == "" && a == (AAGUID{}) {
+				continue
+			}
+			if err := vs.finishVector(t, v, row.configure); err == nil != (row.want == "") || err != nil && asError(err).Reason() != row.want {
+				t.Errorf("%s, %s: %v (%s), want %q", v.Name, row.name, err, asError(err).Reason(), row.want)
+			}
+		}
+	}
+	if tried != 6 {
+		t.Errorf("%d vectors with certificates, want 6", tried)
+	}
+}
+
+func TestRevokedModelIsNotTrusted(t *testing.T) {
+	vs := readVectors(t)
+	i := slices.IndexFunc(vs.Registration, func(v vector) bool { return v.Name == "PackedES256WithMDS" })
+	v := vs.Registration[i]
+	later := time.Now().Add(time.Hour)
+	root, rootKey := certificate(t, "root", "", later, nil, nil)
+	leaf, key := certificate(t, "signer", "", later, root, rootKey)
+	for status, trusted := range map[string]bool{"FIDO_CERTIFIED": true, "REVOKED": false, "ATTESTATION_KEY_COMPROMISE": false} {
+		m, err := ParseMetadataBLOB([]byte(blob(t, map[string]any{"alg": "ES256", "x5c": []string{base64.StdEncoding.EncodeToString(leaf.Raw)}}, key, map[string]any{
+			"aaguid": v.aaguidOf(t).String(), "timeOfLastStatusChange": "2026-01-01",
+			"statusReports":     []any{map[string]any{"status": status, "effectiveDate": "2026-01-01"}},
+			"metadataStatement": json.RawMessage(statement(t, v.aaguidOf(t), vs.AttestationRootCertDER, nil)),
+		})), root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = vs.finishVector(t, v, func(cfg *Config) { cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m })
+		if trusted != (err == nil) {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+}
+
+func TestOutdatedMetadataIsWarnedOf(t *testing.T) {
+	later := time.Now().Add(time.Hour)
+	root, rootKey := certificate(t, "root", "", later, nil, nil)
+	leaf, key := certificate(t, "signer", "", later, root, rootKey)
+	m, err := ParseMetadataBLOB([]byte(blob(t, map[string]any{"alg": "ES256", "x5c": []string{base64.StdEncoding.EncodeToString(leaf.Raw)}}, key, map[string]any{
+		"aaguid": AAGUID{1}.String(), "timeOfLastStatusChange": "2026-01-01", "metadataStatement": json.RawMessage(statement(t, AAGUID{1}, root.Raw, nil)),
+	})), root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, year := range []int{2030, 2032} {
+		warned := false
+		_, err := New(Config{
+			RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: NewMemoryCredentials(),
+			AttestationPolicy: AttestationPolicyTrusted, Metadata: m,
+			Now:   func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) },
+			Audit: AuditFunc(func(_ context.Context, e AuditEvent) { warned = warned || e.Reason == ReasonMetadataOutdated }),
+		})
+		if err != nil || warned != (year == 2032) {
+			t.Errorf("%d: %v, warned %v", year, err, warned)
+		}
+	}
+}
+
+func TestAttestationPolicies(t *testing.T) {
+	ctx := context.Background()
+	yubi, zero := AAGUID{0xcb, 0x69}, AAGUID{}
+	for _, row := range []struct {
+		name        string
+		policy      AttestationPolicy
+		preference  AttestationPreference
+		attestation string
+		model       AAGUID
+		corrupt     bool
+		allow, deny []AAGUID
+		want        Reason
+	}{
+		{name: "by default a statement is ignored", attestation: "packed", corrupt: true},
+		{name: "a statement that was asked for must verify", preference: AttestationDirect, attestation: "packed", corrupt: true, want: ReasonAttestationInvalid},
+		{name: "none will do where it was only asked for", preference: AttestationDirect, attestation: "none"},
+		{name: "self: one's own key will do", policy: AttestationPolicySelf, attestation: "packed"},
+		{name: "self: a statement must verify", policy: AttestationPolicySelf, attestation: "packed", corrupt: true, want: ReasonAttestationInvalid},
+		{name: "self: none will not do", policy: AttestationPolicySelf, attestation: "none", want: ReasonAttestationMissing},
+		{name: "an allowed model", model: yubi, allow: []AAGUID{zero, yubi}},
+		{name: "a model that is not allowed", model: yubi, allow: []AAGUID{{1}}, want: ReasonAAGUIDNotAllowed},
+		{name: "the zero model is not allowed by itself", allow: []AAGUID{yubi}, want: ReasonAAGUIDNotAllowed},
+		{name: "the zero model, allowed", allow: []AAGUID{zero}},
+		{name: "a denied model", model: yubi, deny: []AAGUID{yubi}, want: ReasonAAGUIDNotAllowed},
+		{name: "the zero model, denied", deny: []AAGUID{zero}, want: ReasonAAGUIDNotAllowed},
+		{name: "denied and allowed is denied", model: yubi, allow: []AAGUID{yubi}, deny: []AAGUID{yubi}, want: ReasonAAGUIDNotAllowed},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			store := NewMemoryCredentials()
+			p, err := New(Config{
+				RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: store,
+				AttestationPolicy: row.policy, Attestation: row.preference, AllowedAAGUIDs: row.allow, DeniedAAGUIDs: row.deny,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := passkeytest.New("https://example.org")
+			a.Attestation, a.AAGUID = row.attestation, row.model
+			if row.corrupt { // the statement's signature, and nothing else
+				a.Corrupt = func(r *passkeytest.Response) {
+					at := strings.Index(string(r.AttestationObject), "csig\x58")
+					r.AttestationObject[at+12] ^= 1
+				}
+			}
+			c, err := p.BeginRegistration(ctx, User{ID: "user"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			options, err := json.Marshal(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer, err := a.Create(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			credential, err := p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: answer})
+			if row.want == "" {
+				if err != nil || credential.AAGUID != row.model {
+					t.Errorf("%+v, %v (%s)", credential, err, asError(err).Reason())
+				}
+				return
+			}
+			if !errors.Is(err, ErrAttestationVerification) || asError(err).Reason() != row.want {
+				t.Errorf("%v (%s), want %s", err, asError(err).Reason(), row.want)
+			}
+			if list, _ := store.ListByUser(ctx, "user"); len(list) != 0 {
+				t.Error("it was stored")
+			}
+		})
+	}
+}
+
+func ExampleParseAAGUID() {
+	a, err := ParseAAGUID("EA9B8D66-4D01-1D21-3CE4-B6B48CB575D4")
+	fmt.Println(a, err)
+	_, err = ParseAAGUID("yubikey")
+	fmt.Println(err)
+	// Output:
+	// ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4 <nil>
+	// passkeys: "yubikey" is no AAGUID
+}
