@@ -3,7 +3,6 @@ package passkeys
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
@@ -332,6 +331,6 @@ func checkOrigin(origin string) string {
 // the SHA-256 of its signing certificate.
 func androidOrigin(origin string) bool {
 	hash, ok := strings.CutPrefix(origin, "android:apk-key-hash:")
-	sum, err := base64.RawURLEncoding.Strict().DecodeString(hash)
+	sum, err := engine.Decode(hash)
 	return ok && err == nil && len(sum) == 32
 }

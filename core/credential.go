@@ -69,7 +69,7 @@ type Credential struct {
 	Discoverable bool
 	AAGUID       AAGUID // the authenticator's model; zero where it does not say
 	// AttestationFormat is the attestation statement's format, such as "none" or
-	// "packed".
+	// "packed": at most 32 printable ASCII characters (WebAuthn L3 §8.1).
 	AttestationFormat string
 	// DeviceName is the user's own name for it: valid UTF-8 without NUL, at most
 	// 64 runes, may be empty.
@@ -104,8 +104,8 @@ func (c Credential) Validate() error {
 		return fmt.Errorf("%w: PublicKey: %d bytes; must be 1 to %d", ErrInvalidCredential, len(c.PublicKey), maxPublicKey)
 	case len(c.Transports) > maxTransports:
 		return fmt.Errorf("%w: Transports: %d; must be at most %d", ErrInvalidCredential, len(c.Transports), maxTransports)
-	case len(c.AttestationFormat) > 32:
-		return fmt.Errorf("%w: AttestationFormat: longer than 32 bytes", ErrInvalidCredential)
+	case !engine.ValidFormat(c.AttestationFormat):
+		return fmt.Errorf("%w: AttestationFormat: must be at most 32 printable ASCII characters", ErrInvalidCredential)
 	}
 	for _, t := range c.Transports {
 		if !engine.KnownTransport(t) {

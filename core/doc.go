@@ -36,7 +36,9 @@
 // JSON forms of WebAuthn L3 §5.1.8 and §5.1.9, which the browser's own
 // PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON
 // read; a credential is what its toJSON method returns. Errors are
-// {"error":{"code","message"}}; the codes are those of the Err variables.
+// {"error":{"code","message","id"}}: the codes are those of the Err variables, and
+// the id is the request's, which log records and audit events carry too. A hook's
+// own failure is a 500 internal_error that says nothing.
 //
 // # Without a router
 //

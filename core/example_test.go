@@ -238,7 +238,7 @@ func ExampleNewStatelessChallenges() {
 	}
 	ceremony, err := p.BeginAuthentication(context.Background(), "")
 	fmt.Println(len(ceremony.State), err)
-	// Output: 396 <nil>
+	// Output: 375 <nil>
 }
 
 // The challenges of a small process: less memory, the same guarantees.

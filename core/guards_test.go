@@ -100,6 +100,11 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"attestation object that is no CBOR", "what cannot be read cannot be verified", func(a *passkeytest.Authenticator) {
 			a.Corrupt = func(r *passkeytest.Response) { r.AttestationObject = []byte{0xff} }
 		}, passkeys.ReasonAttestationMalformed},
+		{"a format that is no identifier", "it would be stored as it comes", func(a *passkeytest.Authenticator) {
+			a.Corrupt = func(r *passkeytest.Response) {
+				r.AttestationObject = bytes.Replace(r.AttestationObject, []byte("none"), []byte("n\x00ne"), 1)
+			}
+		}, passkeys.ReasonAttestationMalformed},
 		{"statement over other client data", "a statement that was asked for must verify", func(a *passkeytest.Authenticator) {
 			a.Attestation = "packed"
 			a.Corrupt = func(r *passkeytest.Response) { r.ClientDataJSON = append(r.ClientDataJSON, ' ') }

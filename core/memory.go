@@ -110,12 +110,12 @@ func (m *MemoryCredentials) Rename(ctx context.Context, userID string, id []byte
 	if err := ValidateDeviceName(deviceName); err != nil {
 		return err
 	}
-	return m.change(ctx, userID, id, func(c *Credential) { c.DeviceName = deviceName })
+	return m.change(ctx, &userID, id, func(c *Credential) { c.DeviceName = deviceName })
 }
 
 // Delete implements [CredentialRepository].
 func (m *MemoryCredentials) Delete(ctx context.Context, userID string, id []byte) error {
-	return m.change(ctx, userID, id, func(c *Credential) {
+	return m.change(ctx, &userID, id, func(c *Credential) {
 		delete(m.byID, string(c.ID))
 		own := slices.DeleteFunc(m.byUser[userID], func(o *Credential) bool { return o == c })
 		if m.byUser[userID] = own; len(own) == 0 {
@@ -126,7 +126,7 @@ func (m *MemoryCredentials) Delete(ctx context.Context, userID string, id []byte
 
 // Quarantine implements [CredentialRepository].
 func (m *MemoryCredentials) Quarantine(ctx context.Context, id []byte, at time.Time, reason Reason) error {
-	return m.change(ctx, "", id, func(c *Credential) {
+	return m.change(ctx, nil, id, func(c *Credential) {
 		if !c.Quarantined() {
 			c.QuarantinedAt, c.QuarantineReason = stored(at), reason
 		}
@@ -135,21 +135,21 @@ func (m *MemoryCredentials) Quarantine(ctx context.Context, id []byte, at time.T
 
 // Restore implements [CredentialRepository].
 func (m *MemoryCredentials) Restore(ctx context.Context, userID string, id []byte) error {
-	return m.change(ctx, userID, id, func(c *Credential) {
+	return m.change(ctx, &userID, id, func(c *Credential) {
 		c.QuarantinedAt, c.QuarantineReason = time.Time{}, ""
 	})
 }
 
-// change applies f to the credential with this id, of this user unless that is
-// "", which is no user's id.
-func (m *MemoryCredentials) change(ctx context.Context, userID string, id []byte, f func(*Credential)) error {
+// change applies f to the credential with this id, if it is owner's; nil is
+// anybody.
+func (m *MemoryCredentials) change(ctx context.Context, owner *string, id []byte, f func(*Credential)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.byID[string(id)]
-	if c == nil || userID != "" && c.UserID != userID {
+	if c == nil || owner != nil && c.UserID != *owner {
 		return ErrCredentialNotFound
 	}
 	f(c)

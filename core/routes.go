@@ -3,7 +3,6 @@ package passkeys
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -333,7 +332,7 @@ func (t *table[C]) malformed(ctx context.Context, failed AuditEventType, userID 
 // because routers differ in what they unescape.
 func (q request) credentialID() ([]byte, error) {
 	path := q.r.URL.EscapedPath()
-	id, err := base64.RawURLEncoding.Strict().DecodeString(path[strings.LastIndexByte(path, '/')+1:])
+	id, err := engine.Decode(path[strings.LastIndexByte(path, '/')+1:])
 	if err != nil || len(id) == 0 || len(id) > maxCredentialID {
 		return nil, ErrNotFound
 	}

@@ -11,6 +11,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"time"
+
+	"github.com/passkeys-go/passkeys/core/internal/engine"
 )
 
 // StatelessChallenges keeps nothing: the handle is the payload itself, sealed.
@@ -46,8 +48,9 @@ const (
 	sealVersion = 1
 	sealSalt    = 24
 	// sealBlock is what the sealed content is padded to, so that the handle's
-	// length says nothing about the user it was issued for.
-	sealBlock = 256
+	// length says nothing about the user it was issued for: all of ours fit one
+	// block.
+	sealBlock = 240
 	sealInfo  = "github.com/passkeys-go/passkeys stateless challenge v1"
 	maxHandle = 128 << 10
 )
@@ -144,9 +147,8 @@ func (s *StatelessChallenges) open(handle string) (plain, salt []byte) {
 	if len(handle) > maxHandle {
 		return nil, nil
 	}
-	token, err := base64.RawURLEncoding.Strict().DecodeString(handle)
-	// The decoder skips line breaks; a shorter result gives them away.
-	if err != nil || base64.RawURLEncoding.EncodedLen(len(token)) != len(handle) || len(token) < 1+sealSalt || token[0] != sealVersion {
+	token, err := engine.Decode(handle)
+	if err != nil || len(token) < 1+sealSalt || token[0] != sealVersion {
 		return nil, nil
 	}
 	salt, sealed := token[1:1+sealSalt], token[1+sealSalt:]

@@ -18,6 +18,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/go-webauthn/webauthn/metadata"
 	"github.com/go-webauthn/webauthn/protocol"
@@ -166,6 +167,9 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 		return nil, fail(AlgorithmNotAllowed)
 	}
 	format := object.Format
+	if !ValidFormat(format) {
+		return nil, fail(AttestationMalformed)
+	}
 	if rp.Attestation == AttestIgnored {
 		object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
 	}
@@ -184,9 +188,6 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	}
 	if rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || verify(rp.Metadata.provider) != nil) {
 		return nil, &Failure{AttestationUntrusted, aaguid(auth), ""}
-	}
-	if len(format) > 32 {
-		format = format[:32] // registered names are shorter: WebAuthn L3 §8.1
 	}
 	return &Registration{
 		AuthenticatorData: authenticatorData(auth),
@@ -241,6 +242,12 @@ func authenticatorData(a *protocol.AuthenticatorData) AuthenticatorData {
 	}
 }
 
+// ValidFormat reports whether s can be the identifier of an attestation statement
+// format (WebAuthn L3 §8.1).
+func ValidFormat(s string) bool {
+	return len(s) <= 32 && !strings.ContainsFunc(s, func(r rune) bool { return r < '!' || r > '~' })
+}
+
 // certified reports whether an attestation of this type leads to a certificate.
 func certified(attestationType string) bool {
 	switch metadata.AuthenticatorAttestationType(attestationType) {
@@ -265,6 +272,9 @@ func checkPublicKey(cose []byte) (algorithm int64, err error) {
 	case webauthncose.EC2PublicKeyData:
 		return k.Algorithm, nil
 	case webauthncose.OKPPublicKeyData:
+		if !validEd25519(k.XCoord) {
+			return 0, fail(PublicKeyInvalid)
+		}
 		return k.Algorithm, nil
 	case webauthncose.RSAPublicKeyData:
 		e, err := webauthncose.ParseRSAPublicKeyDataExponent(&k)

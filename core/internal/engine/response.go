@@ -14,16 +14,22 @@ var ErrMalformed = errors.New("engine: malformed response")
 // Bytes is a base64url string without padding, decoded.
 type Bytes []byte
 
-// UnmarshalText decodes text. It is strict, so that one value has one spelling.
-func (b *Bytes) UnmarshalText(text []byte) error {
+// UnmarshalText decodes text.
+func (b *Bytes) UnmarshalText(text []byte) (err error) {
+	*b, err = Decode(text)
+	return err
+}
+
+// Decode decodes base64url without padding, strictly: each value has one
+// spelling. The standard library's strict decoder still skips line breaks, which
+// the length of the result gives away.
+func Decode[T string | []byte](text T) ([]byte, error) {
 	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(text)))
-	n, err := base64.RawURLEncoding.Strict().Decode(out, text)
-	// The decoder skips line breaks; a shorter result gives them away.
-	if err != nil || n != len(out) {
-		return ErrMalformed
+	n, err := base64.RawURLEncoding.Strict().Decode(out, []byte(text))
+	if err != nil || base64.RawURLEncoding.EncodedLen(n) != len(text) {
+		return nil, ErrMalformed
 	}
-	*b = out
-	return nil
+	return out[:n], nil
 }
 
 // AssertionResponse is AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as
