@@ -1,0 +1,40 @@
+// Package chipasskeys mounts passkey sign-up, sign-in and management on a Chi
+// router. The ceremonies, the hooks and the routes are those of package
+// passkeys (github.com/passkeys-go/passkeys/core), whose documentation is the
+// manual; here the hooks get [passkeys.Exchange], the response writer and the
+// request.
+//
+//	r.Route("/auth/passkeys", func(r chi.Router) {
+//		err = chipasskeys.Mount(r, p, chipasskeys.Hooks{
+//			GetUser:         currentUser,  // func(passkeys.Exchange) (passkeys.User, error)
+//			OnAuthenticated: startSession, // func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error)
+//		})
+//	})
+package chipasskeys
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// Hooks are the application's side of the routes.
+type Hooks = passkeys.Hooks[passkeys.Exchange]
+
+// Mount adds the routes of [passkeys.Routes] to r, behind the middleware that r
+// has by now. It returns an error that matches passkeys.ErrConfiguration if a
+// required hook is missing, and mounts nothing then.
+func Mount(r chi.Router, p *passkeys.Passkeys, h Hooks) error {
+	routes, err := passkeys.Routes(p, h)
+	if err != nil {
+		return err
+	}
+	for _, route := range routes {
+		r.MethodFunc(route.Method, route.Path, func(w http.ResponseWriter, req *http.Request) {
+			x := passkeys.NewExchange(w, req)
+			route.Serve(x, x.W, x.R)
+		})
+	}
+	return nil
+}

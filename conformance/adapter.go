@@ -1,0 +1,977 @@
+package conformance
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+)
+
+// TestAdapter holds an adapter to the wire contract: it registers, signs in and
+// manages passkeys over HTTP, and knows each answer to the byte, so that all
+// adapters that pass are the same to a front end.
+//
+// mount is called once for each row. It returns a handler that serves the routes
+// under /auth/passkeys and adds nothing to their answers; a middleware that
+// recovers from panics is welcome. It turns each hook, of which none is nil, into
+// one that takes the framework's context:
+//
+//	GetUser: func(c *gin.Context) (passkeys.User, error) {
+//		return h.GetUser(passkeys.Exchange{W: c.Writer, R: c.Request})
+//	},
+func TestAdapter(t *testing.T, mount func(testing.TB, *passkeys.Passkeys, passkeys.Hooks[passkeys.Exchange]) http.Handler) {
+	t.Helper()
+	test(t, adapterRows(), func(t testing.TB) *site { return newSite(t, mount) })
+}
+
+type (
+	hooks     = passkeys.Hooks[passkeys.Exchange]
+	mountFunc = func(testing.TB, *passkeys.Passkeys, hooks) http.Handler
+)
+
+func adapterRows() []row[*site] {
+	return []row[*site]{
+		{"register", "A passkey is registered and stored, and OnRegistered is told.", register},
+		{"sign-in", "A passkey signs in without a username, and what OnAuthenticated returns is the answer.", signIn},
+		{"sign-in-default", "Where OnAuthenticated returns nil, the answer says who has signed in.", signInDefault},
+		{"sign-in-by-name", "Begin takes a user's id, or the name that FindUser knows, and offers his passkeys.", signInByName},
+		{"sign-in-concurrent", "Requests at the same time do not get each other's answers.", signInConcurrent},
+		{"list", "A user's passkeys are listed, oldest first, and nobody else's.", list},
+		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
+		{"revoke", "A passkey is revoked with an answer of no body, and cannot sign in.", revoke},
+		{"begin-body", "Begin takes an empty body or an object, and finish, rename and revoke what else the body says does not matter.", beginBody},
+		{"session", "A ceremony is finished only in the session that began it.", session},
+		{"hook-headers", "Cookies and headers that a hook sets go out, with success and with an error.", hookHeaders},
+		{"hook-answer", "If a hook writes the response itself, be it a status alone, that is what the client gets.", hookAnswer},
+		{"hook-error", "A hook's *Error goes out with its code and status; any other error is a 500 that says nothing.", hookError},
+		{"hook-panic", "A panic in a hook is no success, and takes a new credential back.", hookPanic},
+		{"registration-taken-back", "An error of OnRegistered takes the credential back.", registrationTakenBack},
+		{"answer-not-json", "A value of OnAuthenticated that is no JSON is internal_error.", answerNotJSON},
+		{"challenge_not_found", "A state that is unknown, used, or of the other ceremony is 400.", challengeNotFound},
+		{"challenge_expired", "A ceremony that took too long is 400.", challengeExpired},
+		{"attestation_verification_failed", "A registration that does not verify is 400.", attestationFailed},
+		{"credential_already_exists", "A passkey that is registered already, by whomever, is 409.", credentialExists},
+		{"assertion_verification_failed", "A sign-in that does not verify is 401.", assertionFailed},
+		{"credential_not_found", "A sign-in with a passkey that is not known is 401.", credentialNotFound},
+		{"clone_detected", "A counter that went back is 401.", cloneDetected},
+		{"configuration_error", "A GetUser that breaks its own rules is 500.", configurationError},
+		{"unauthenticated", "Without a user, all but the sign-in is 401, whatever is sent.", unauthenticated},
+		{"too_many_credentials", "A registration by a user of 50 passkeys is 409.", tooManyCredentials},
+		{"last_credential", "Revoking the last passkey of a user without another way to sign in is 409.", lastCredential},
+		{"forbidden", "Another user at finish than at begin is 403, and so is another site's page.", forbidden},
+		{"not_found", "An id that is unknown, another user's, or spelled otherwise is 404 to rename and revoke.", notFound},
+		{"invalid_request", "A body that is not one JSON object in UTF-8 of the right members is 400.", invalidRequest},
+		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
+		{"unsupported_media_type", "A body that is not declared application/json is 415; parameters do not matter.", unsupportedMediaType},
+		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route.", storageUnavailable},
+		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
+	}
+}
+
+const (
+	prefix    = "/auth/passkeys"
+	origin    = "https://example.org"
+	requestID = "REQUEST" // the outer middleware's, of every request
+)
+
+// site is a web application with passkeys. Whoever sends the header X-User is
+// signed in, and X-Session is the id of his session.
+type site struct {
+	hooks       hooks
+	credentials *passkeys.MemoryCredentials
+	clock       passkeytest.Clock
+	handler     http.Handler
+	url         string
+	transport   http.RoundTripper
+	seen        sync.Map // by X-Request: a chan of what the middleware saw
+	serial      atomic.Int64
+}
+
+func newSite(t testing.TB, mount mountFunc) *site {
+	s := &site{credentials: passkeys.NewMemoryCredentials()}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{origin},
+		Credentials: s.credentials, Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hooks = hooks{
+		GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
+			id := x.R.Header.Get("X-User")
+			if id == "" {
+				return passkeys.User{}, passkeys.ErrUnauthenticated
+			}
+			return passkeys.User{ID: id, Name: id + "@example.org"}, nil
+		},
+		OnAuthenticated: func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) { return nil, nil },
+		OnRegistered:    func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return nil },
+		FindUser:        func(passkeys.Exchange, string) (string, error) { return "", nil },
+		Authorize:       func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return nil },
+		HasOtherSignIn:  func(passkeys.Exchange, passkeys.User) (bool, error) { return true, nil },
+		SessionID:       func(x passkeys.Exchange) string { return x.R.Header.Get("X-Session") },
+	}
+	// The rows' hooks are looked up at each request, so that rows may change them.
+	s.handler = mount(t, p, hooks{
+		GetUser: func(x passkeys.Exchange) (passkeys.User, error) { return s.hooks.GetUser(x) },
+		OnAuthenticated: func(x passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
+			return s.hooks.OnAuthenticated(x, r)
+		},
+		OnRegistered: func(x passkeys.Exchange, u passkeys.User, cr passkeys.Credential) error {
+			return s.hooks.OnRegistered(x, u, cr)
+		},
+		FindUser: func(x passkeys.Exchange, name string) (string, error) { return s.hooks.FindUser(x, name) },
+		Authorize: func(x passkeys.Exchange, u passkeys.User, a passkeys.Action) error {
+			return s.hooks.Authorize(x, u, a)
+		},
+		HasOtherSignIn: func(x passkeys.Exchange, u passkeys.User) (bool, error) { return s.hooks.HasOtherSignIn(x, u) },
+		SessionID:      func(x passkeys.Exchange) string { return s.hooks.SessionID(x) },
+	})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a second status is a failure, and needs no log
+	server.Start()
+	t.Cleanup(server.Close)
+	s.url, s.transport = server.URL, server.Client().Transport
+	return s
+}
+
+// sight is what an outer middleware sees of an exchange.
+type sight struct {
+	http.ResponseWriter
+	statuses []int
+	panicked bool
+}
+
+func (v *sight) WriteHeader(status int) {
+	v.statuses = append(v.statuses, status)
+	v.ResponseWriter.WriteHeader(status)
+}
+
+func (v *sight) Write(b []byte) (int, error) {
+	if v.statuses == nil {
+		v.statuses = []int{http.StatusOK}
+	}
+	return v.ResponseWriter.Write(b)
+}
+
+func (v *sight) Unwrap() http.ResponseWriter { return v.ResponseWriter }
+
+// serve is the outer middleware. A request with X-Gone is one whose client has
+// gone away.
+func (s *site) serve(w http.ResponseWriter, r *http.Request) {
+	v := &sight{ResponseWriter: w}
+	defer func() {
+		if recover() != nil {
+			v.panicked = true
+			http.Error(w, "panic", http.StatusInternalServerError)
+		}
+		if seen, ok := s.seen.LoadAndDelete(r.Header.Get("X-Request")); ok {
+			seen.(chan *sight) <- v
+		}
+	}()
+	ctx, cancel := context.WithCancel(passkeys.WithRequestID(r.Context(), requestID))
+	defer cancel()
+	if r.Header.Get("X-Gone") != "" {
+		cancel()
+	}
+	s.handler.ServeHTTP(v, r.WithContext(ctx))
+}
+
+// message is a request as a front end sends it.
+type message struct {
+	method, path  string
+	user, session string
+	origin        string // "": the site's own
+	body          string
+	contentType   string // "": application/json if there is a body; "-": none
+	chunked, gone bool
+}
+
+// answer is a response. Of its header all but Date and Content-Length counts.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) String() string {
+	var b strings.Builder
+	_ = a.header.Write(&b) // never fails
+	return fmt.Sprintf("status %d, header %q, body %.2000q", a.status, b.String(), a.body)
+}
+
+// send returns the answer to m, and reports one that the outer middleware saw
+// differently.
+func (c *check) send(s *site, m message) answer {
+	var body io.Reader
+	if m.body != "" {
+		body = strings.NewReader(m.body)
+	}
+	if m.chunked {
+		body = struct{ io.Reader }{body} // of unknown length
+	}
+	r, err := http.NewRequestWithContext(c.ctx, m.method, s.url+prefix+m.path, body)
+	if !c.is(err, nil, "%s %s", m.method, m.path) {
+		return answer{}
+	}
+	switch {
+	case m.contentType == "-":
+	case m.contentType != "":
+		r.Header.Set("Content-Type", m.contentType)
+	case m.body != "":
+		r.Header.Set("Content-Type", "application/json")
+	}
+	r.Header.Set("Origin", cmp.Or(m.origin, origin))
+	r.Header.Set("X-User", m.user)
+	r.Header.Set("X-Session", m.session)
+	if m.gone {
+		r.Header.Set("X-Gone", "yes")
+	}
+	serial, seen := strconv.FormatInt(s.serial.Add(1), 10), make(chan *sight, 1)
+	s.seen.Store(serial, seen)
+	r.Header.Set("X-Request", serial)
+	response, err := s.transport.RoundTrip(r) // redirects are answers
+	if !c.is(err, nil, "%s %s", m.method, m.path) {
+		return answer{}
+	}
+	defer func() { _ = response.Body.Close() }()
+	b, err := io.ReadAll(response.Body)
+	c.is(err, nil, "%s %s: reading the answer", m.method, m.path)
+	response.Header.Del("Date")
+	response.Header.Del("Content-Length")
+	if v := <-seen; !v.panicked && !slices.Equal(v.statuses, []int{response.StatusCode}) {
+		c.errorf("%s %s: the answer has status %d, an outer middleware saw %d", m.method, m.path, response.StatusCode, v.statuses)
+	}
+	return answer{response.StatusCode, response.Header, string(b)}
+}
+
+func (c *check) post(s *site, user, path, body string) answer {
+	return c.send(s, message{user: user, method: http.MethodPost, path: path, body: body})
+}
+
+// answers reports an answer that is not this to the byte.
+func (c *check) answers(what string, got, want answer) {
+	if got.status != want.status || got.body != want.body || !maps.EqualFunc(got.header, want.header, slices.Equal) {
+		c.errorf("%s:\n\tgot  %v\n\twant %v", what, got, want)
+	}
+}
+
+// ok is the answer of a route that went well, and noContent that of one with
+// nothing to say.
+func ok(body string) answer {
+	return answer{http.StatusOK, http.Header{
+		"Cache-Control":          {"no-store"},
+		"Content-Type":           {"application/json"},
+		"X-Content-Type-Options": {"nosniff"},
+	}, body}
+}
+
+func noContent() answer {
+	a := ok("")
+	a.status = http.StatusNoContent
+	delete(a.header, "Content-Type")
+	return a
+}
+
+// refused is the answer with this error code, as the wire contract spells it.
+func refused(code string) answer {
+	wire := map[string]struct {
+		status  int
+		message string
+	}{
+		"challenge_not_found":             {400, "The request is unknown or has been used already. Please start again."},
+		"challenge_expired":               {400, "The request took too long. Please start again."},
+		"attestation_verification_failed": {400, "The passkey could not be verified."},
+		"credential_already_exists":       {409, "This passkey is registered already."},
+		"assertion_verification_failed":   {401, "The sign-in could not be verified."},
+		"credential_not_found":            {401, "This passkey is not known here."},
+		"clone_detected":                  {401, "This passkey may have been copied and cannot be used."},
+		"configuration_error":             {500, "The server is not configured correctly."},
+		"invalid_request":                 {400, "The request is malformed."},
+		"unauthenticated":                 {401, "Please sign in first."},
+		"forbidden":                       {403, "This is not allowed."},
+		"not_found":                       {404, "There is no such passkey."},
+		"payload_too_large":               {413, "The request is too large."},
+		"unsupported_media_type":          {415, "The request must be application/json."},
+		"storage_unavailable":             {503, "The service is unavailable for the moment. Please try again."},
+		"too_many_credentials":            {409, "There are too many passkeys. Please remove one first."},
+		"last_credential":                 {409, "This is the only way to sign in and cannot be removed."},
+		"internal_error":                  {500, "Something went wrong."},
+	}[code]
+	a := ok(`{"error":{"code":"` + code + `","message":"` + wire.message + `","id":"` + requestID + `"}}`)
+	a.status = wire.status
+	return a
+}
+
+// parts returns what differs from one begin to the next.
+func (c *check) parts(begin answer) (challenge, state string) {
+	var v struct {
+		PublicKey struct{ Challenge string }
+		State     string
+	}
+	c.is(json.Unmarshal([]byte(begin.body), &v), nil, "decoding the answer of begin %.200q", begin.body)
+	return v.PublicKey.Challenge, v.State
+}
+
+// finish returns the body of a finish.
+func finish(credential json.RawMessage, state string) string {
+	if credential == nil {
+		credential = json.RawMessage("null")
+	}
+	return fmt.Sprintf(`{"credential":%s,"state":%q,"deviceName":"Phone"}`, credential, state)
+}
+
+// created begins a registration and returns the body that finishes it.
+func (c *check) created(s *site, phone *passkeytest.Authenticator, user string) string {
+	begin := c.post(s, user, "/register/begin", "")
+	_, state := c.parts(begin)
+	credential, err := phone.Create([]byte(begin.body))
+	c.is(err, nil, "creating a passkey from %.200q", begin.body)
+	return finish(credential, state)
+}
+
+// begin begins a sign-in without a username.
+func (c *check) begin(s *site) answer { return c.post(s, "", "/authenticate/begin", "") }
+
+// signed returns the body that finishes a sign-in.
+func (c *check) signed(phone *passkeytest.Authenticator, begin answer) string {
+	_, state := c.parts(begin)
+	credential, err := phone.Get([]byte(begin.body))
+	c.is(err, nil, "signing %.200q", begin.body)
+	return finish(credential, state)
+}
+
+// registers reports a registration with another answer than this.
+func (c *check) registers(s *site, phone *passkeytest.Authenticator, user string, want answer) {
+	c.answers("registration by "+user, c.post(s, user, "/register/finish", c.created(s, phone, user)), want)
+}
+
+// signsIn reports a sign-in with another answer than this.
+func (c *check) signsIn(s *site, phone *passkeytest.Authenticator, want answer) {
+	body := c.signed(phone, c.begin(s))
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", body), want)
+}
+
+// enrol registers a passkey and returns its id.
+func (c *check) enrol(s *site, phone *passkeytest.Authenticator, user string) (id string) {
+	got := c.post(s, user, "/register/finish", c.created(s, phone, user))
+	if own := phone.Credentials(); len(own) != 0 {
+		id = passkeys.EncodeID(own[len(own)-1].ID)
+	}
+	c.answers("registration by "+user, got, ok(`{"status":"ok","credentialId":"`+id+`"}`))
+	return id
+}
+
+// alice is who signs in where it does not matter who does.
+func alice() answer { return ok(`{"status":"ok","userId":"alice"}`) }
+
+// keeps reports that the user does not have these passkeys, of these names.
+func (c *check) keeps(s *site, user string, names ...string) {
+	own, err := s.credentials.ListByUser(c.ctx, user)
+	c.is(err, nil, "ListByUser")
+	if !slices.EqualFunc(own, names, func(cr passkeys.Credential, name string) bool { return cr.DeviceName == name }) {
+		c.errorf("%s has %d passkeys, want %q", user, len(own), names)
+	}
+}
+
+func register(c *check, s *site) {
+	var told []string
+	s.hooks.OnRegistered = func(_ passkeys.Exchange, u passkeys.User, cr passkeys.Credential) error {
+		told = append(told, u.ID, u.Name, passkeys.EncodeID(cr.ID), cr.UserID, cr.DeviceName)
+		return nil
+	}
+	options := func(begin answer, exclude string) answer {
+		challenge, state := c.parts(begin)
+		return ok(`{"publicKey":{"rp":{"id":"example.org","name":"Example"},` +
+			`"user":{"id":"YWxpY2U","name":"alice@example.org","displayName":"alice@example.org"},"challenge":"` + challenge + `",` +
+			`"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-8},{"type":"public-key","alg":-35},` +
+			`{"type":"public-key","alg":-36},{"type":"public-key","alg":-257}],"timeout":60000,"excludeCredentials":[` + exclude + `],` +
+			`"authenticatorSelection":{"residentKey":"preferred","requireResidentKey":false,"userVerification":"preferred"},` +
+			`"attestation":"none","extensions":{"credProps":true}},"state":"` + state + `"}`)
+	}
+	begin := c.post(s, "alice", "/register/begin", "")
+	c.answers("begin", begin, options(begin, ""))
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	c.keeps(s, "alice", "Phone")
+	if want := []string{"alice", "alice@example.org", id, "alice", "Phone"}; !slices.Equal(told, want) {
+		c.errorf("OnRegistered was told %q, want %q", told, want)
+	}
+	begin = c.post(s, "alice", "/register/begin", "")
+	c.answers("begin again", begin, options(begin, `{"id":"`+id+`","type":"public-key","transports":["internal"]}`))
+}
+
+func (c *check) requestOptions(begin answer, allow string) answer {
+	challenge, state := c.parts(begin)
+	return ok(`{"publicKey":{"challenge":"` + challenge + `","timeout":60000,"rpId":"example.org","allowCredentials":[` + allow + `],` +
+		`"userVerification":"preferred"},"state":"` + state + `"}`)
+}
+
+func signIn(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	var told []string
+	s.hooks.OnAuthenticated = func(_ passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
+		told = append(told, r.UserID, passkeys.EncodeID(r.Credential.ID), r.Credential.DeviceName, fmt.Sprint(r.UserVerified))
+		return map[string]any{"token": "<&>", "roles": []string{}, "expires": 3600}, nil
+	}
+	begin := c.begin(s)
+	c.answers("begin", begin, c.requestOptions(begin, ""))
+	c.signsIn(s, phone, ok(`{"expires":3600,"roles":[],"token":"\u003c\u0026\u003e"}`))
+	if want := []string{"alice", id, "Phone", "true"}; !slices.Equal(told, want) {
+		c.errorf("OnAuthenticated was told %q, want %q", told, want)
+	}
+}
+
+func signInDefault(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice <a>")
+	for range 2 {
+		c.signsIn(s, phone, ok(`{"status":"ok","userId":"alice \u003ca\u003e"}`))
+	}
+}
+
+func signInByName(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	s.hooks.FindUser = func(_ passkeys.Exchange, name string) (string, error) {
+		if name == "Älice " {
+			return "alice", nil
+		}
+		return "", nil
+	}
+	his := `{"id":"` + id + `","type":"public-key","transports":["internal"]}`
+	for body, allow := range map[string]string{
+		`{"userId":"alice"}`: his, `{"username":"Älice "}`: his, `{"userId":"","username":""}`: "",
+	} {
+		begin := c.post(s, "", "/authenticate/begin", body)
+		c.answers("begin with "+body, begin, c.requestOptions(begin, allow))
+	}
+	for _, body := range []string{`{"userId":"bob"}`, `{"username":"älice"}`} {
+		begin := c.post(s, "", "/authenticate/begin", body)
+		c.answers("begin with "+body, begin, ok(begin.body))
+		if strings.Contains(begin.body, id) {
+			c.errorf("begin with %s: offers the passkey of another: %s", body, begin.body)
+		}
+	}
+	phone.OmitUserHandle = true // as some do when they are told whose passkey it is
+	begin := c.post(s, "", "/authenticate/begin", `{"username":"Älice "}`)
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
+}
+
+func signInConcurrent(c *check, s *site) {
+	s.hooks.OnAuthenticated = func(x passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
+		x.W.Header().Set("Set-Cookie", "user="+r.UserID)
+		return nil, nil
+	}
+	together(8, func(i int) {
+		phone, user := passkeytest.New(origin), fmt.Sprintf("user-%d", i)
+		c.enrol(s, phone, user)
+		want := ok(`{"status":"ok","userId":"` + user + `"}`)
+		want.header.Set("Set-Cookie", "user="+user)
+		for range 4 {
+			c.signsIn(s, phone, want)
+		}
+	})
+}
+
+func list(c *check, s *site) {
+	get := func(user string) answer {
+		return c.send(s, message{user: user, method: http.MethodGet, path: "/credentials"})
+	}
+	c.answers("list of none", get("alice"), ok(`[]`))
+	key, phone := passkeytest.New(origin), passkeytest.New(origin)
+	key.Transports = []string{"usb", "nfc"}
+	phone.BackupEligible, phone.BackupState = true, true
+	first := c.enrol(s, key, "alice")
+	s.clock.Advance(90 * time.Second)
+	second := c.enrol(s, phone, "alice")
+	s.clock.Advance(1500 * time.Millisecond)
+	c.enrol(s, passkeytest.New(origin), "bob")
+	c.signsIn(s, phone, alice())
+	c.is(s.credentials.Quarantine(c.ctx, key.Credentials()[0].ID, s.clock.Now(), passkeys.ReasonSignCountRegressed), nil, "Quarantine")
+	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","transports":["usb","nfc"],`+
+		`"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:00Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:01:31.5Z"},`+
+		`{"id":"`+second+`","deviceName":"Phone","transports":["internal"],`+
+		`"backupEligible":true,"backupState":true,"createdAt":"2030-01-01T00:01:30Z","lastUsedAt":"2030-01-01T00:01:31.5Z","quarantinedAt":null}]`))
+}
+
+// patch and del are what alice sends to rename and to revoke.
+func patch(id, body string) message {
+	return message{user: "alice", method: http.MethodPatch, path: "/credentials/" + id, body: body}
+}
+
+func del(id string) message {
+	return message{user: "alice", method: http.MethodDelete, path: "/credentials/" + id}
+}
+
+func renameRoute(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	for _, name := range []string{"Läptop 💻", "", strings.Repeat("😀", 64)} {
+		c.answers("rename", c.send(s, patch(id, `{"deviceName":"`+name+`"}`)), noContent())
+		c.keeps(s, "alice", name)
+	}
+}
+
+func revoke(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	m := del(c.enrol(s, phone, "alice"))
+	c.enrol(s, passkeytest.New(origin), "alice")
+	c.answers("revoke", c.send(s, m), noContent())
+	c.answers("revoke again", c.send(s, m), refused("not_found"))
+	c.keeps(s, "alice", "Phone")
+	c.signsIn(s, phone, refused("credential_not_found"))
+}
+
+func beginBody(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	for _, path := range []string{"/register/begin", "/authenticate/begin"} {
+		for _, body := range []string{"", "{}", " {\"more\": [1]}\n"} {
+			for _, chunked := range []bool{false, true} {
+				m := message{user: "bob", method: http.MethodPost, path: path, body: body, contentType: "application/json", chunked: chunked && body != ""}
+				got := c.send(s, m)
+				c.answers(path+" with the body "+strconv.Quote(body), got, ok(got.body))
+			}
+		}
+	}
+	c.answers("rename", c.send(s, patch(id, `{"more":[1],"deviceName":"New"}`)), noContent())
+	c.keeps(s, "alice", "New")
+	for _, m := range []message{{method: http.MethodGet, path: "/credentials"}, {method: http.MethodDelete, path: "/credentials/" + id}} {
+		m.user, m.body, m.contentType = "alice", "nonsense", "text/plain"
+		if got := c.send(s, m); got.status >= 300 {
+			c.errorf("%s with a body: %v", m.method, got)
+		}
+	}
+}
+
+func session(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	for _, at := range []struct {
+		begun, finished string
+		want            answer
+	}{
+		{"1", "1", alice()},
+		{"1", "2", refused("challenge_not_found")},
+		{"1", "", refused("challenge_not_found")},
+		{"", "2", refused("challenge_not_found")},
+	} {
+		begin := c.send(s, message{session: at.begun, method: http.MethodPost, path: "/authenticate/begin"})
+		c.answers(fmt.Sprintf("a sign-in begun in session %q and finished in %q", at.begun, at.finished),
+			c.send(s, message{session: at.finished, method: http.MethodPost, path: "/authenticate/finish", body: c.signed(phone, begin)}), at.want)
+	}
+}
+
+// eachHook has f called in every hook, and tells each what the client gets.
+func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hook string, got answer)) {
+	phone, plain := passkeytest.New(origin), s.hooks
+	c.enrol(s, phone, "alice")
+	for _, hook := range []struct {
+		name string
+		set  func()
+		call func() answer
+	}{
+		{"GetUser", func() {
+			s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: "alice"}, f(x) }
+		}, func() answer { return c.post(s, "", "/register/begin", "") }},
+		{"OnRegistered", func() {
+			s.hooks.OnRegistered = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.Credential) error { return f(x) }
+		}, func() answer {
+			return c.post(s, "bob", "/register/finish", c.created(s, passkeytest.New(origin), "bob"))
+		}},
+		{"FindUser", func() {
+			s.hooks.FindUser = func(x passkeys.Exchange, _ string) (string, error) { return "alice", f(x) }
+		}, func() answer { return c.post(s, "", "/authenticate/begin", `{"username":"alice"}`) }},
+		{"OnAuthenticated", func() {
+			s.hooks.OnAuthenticated = func(x passkeys.Exchange, _ passkeys.AuthenticationResult) (any, error) { return nil, f(x) }
+		}, func() answer {
+			return c.post(s, "", "/authenticate/finish", c.signed(phone, c.begin(s)))
+		}},
+		{"Authorize", func() {
+			s.hooks.Authorize = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.Action) error { return f(x) }
+		}, func() answer { return c.post(s, "alice", "/register/begin", "") }},
+		{"HasOtherSignIn", func() {
+			s.hooks.HasOtherSignIn = func(x passkeys.Exchange, _ passkeys.User) (bool, error) { return true, f(x) }
+		}, func() answer {
+			user := fmt.Sprint("user-", s.serial.Load()) // whose only passkey it is
+			return c.send(s, message{user: user, method: http.MethodDelete, path: "/credentials/" + c.enrol(s, passkeytest.New(origin), user)})
+		}},
+	} {
+		hook.set()
+		each(hook.name, hook.call())
+		s.hooks = plain
+	}
+}
+
+func hookHeaders(c *check, s *site) {
+	set := func(h http.Header) {
+		h.Add("Set-Cookie", "session=1; Path=/; HttpOnly")
+		h.Add("Set-Cookie", "theme=dark")
+		h.Set("X-Hook", "was here")
+	}
+	for _, err := range []error{nil, passkeys.ErrForbidden} {
+		c.eachHook(s, func(x passkeys.Exchange) error {
+			set(x.W.Header())
+			return err
+		}, func(hook string, got answer) {
+			want := ok(got.body)
+			switch {
+			case err != nil:
+				want = refused("forbidden")
+			case hook == "HasOtherSignIn":
+				want = noContent()
+			}
+			set(want.header)
+			c.answers(fmt.Sprintf("%s with the error %v", hook, err), got, want)
+		})
+	}
+}
+
+func hookAnswer(c *check, s *site) {
+	for _, err := range []error{nil, errors.New("secret")} {
+		for _, want := range []answer{
+			{http.StatusTeapot, http.Header{"Content-Type": {"text/plain"}}, "short and stout\n"},
+			{http.StatusSeeOther, http.Header{"Location": {"/login"}}, ""},
+		} {
+			c.eachHook(s, func(x passkeys.Exchange) error {
+				maps.Copy(x.W.Header(), want.header)
+				x.W.WriteHeader(want.status)
+				if want.body != "" {
+					_, _ = io.WriteString(x.W, want.body)
+				}
+				return err
+			}, func(hook string, got answer) {
+				c.answers(fmt.Sprintf("%s with the error %v", hook, err), got, want)
+			})
+		}
+	}
+}
+
+func hookError(c *check, s *site) {
+	limited := ok(`{"error":{"code":"rate_limited","message":"Slow down.","id":"` + requestID + `"}}`)
+	limited.status = http.StatusTooManyRequests
+	for _, hook := range []struct {
+		err  error
+		want answer
+	}{
+		{fmt.Errorf("session: %w", passkeys.ErrUnauthenticated), refused("unauthenticated")},
+		{passkeys.ErrForbidden, refused("forbidden")},
+		{&passkeys.Error{Code: "rate_limited", Status: http.StatusTooManyRequests, Message: "Slow down."}, limited},
+		{errors.New("secret"), refused("internal_error")},
+	} {
+		c.eachHook(s, func(passkeys.Exchange) error { return hook.err }, func(name string, got answer) {
+			c.answers(fmt.Sprintf("%s with the error %v", name, hook.err), got, hook.want)
+		})
+	}
+}
+
+func hookPanic(c *check, s *site) {
+	c.eachHook(s, func(passkeys.Exchange) error { panic("in a hook of conformance.TestAdapter") }, func(hook string, got answer) {
+		if got.status < 500 {
+			c.errorf("%s: %v", hook, got)
+		}
+	})
+	c.keeps(s, "bob")
+}
+
+func registrationTakenBack(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	phone.CredentialID = []byte("taken back")
+	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return errors.New("secret") }
+	c.registers(s, phone, "alice", refused("internal_error"))
+	c.keeps(s, "alice")
+	phone.Forget(phone.CredentialID)
+	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return nil }
+	c.enrol(s, phone, "alice")
+}
+
+func answerNotJSON(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	s.hooks.OnAuthenticated = func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) { return make(chan int), nil }
+	c.signsIn(s, phone, refused("internal_error"))
+}
+
+func challengeNotFound(c *check, s *site) {
+	const register, authenticate = "/register/finish", "/authenticate/finish"
+	phone, want := passkeytest.New(origin), refused("challenge_not_found")
+	registration := c.created(s, phone, "alice")
+	if got := c.post(s, "alice", register, registration); got.status != http.StatusOK {
+		c.errorf("registration: %v", got)
+	}
+	c.answers("registration again", c.post(s, "alice", register, registration), want)
+	authentication := c.signed(phone, c.begin(s))
+	c.answers("sign-in", c.post(s, "", authenticate, authentication), alice())
+	c.answers("sign-in again", c.post(s, "", authenticate, authentication), want)
+
+	begin := c.begin(s)
+	authentication = c.signed(phone, begin)
+	_, state := c.parts(begin)
+	_, other := c.parts(c.post(s, "alice", "/register/begin", ""))
+	for _, wrong := range []string{"", "unknown", other} {
+		c.answers("sign-in with the state "+strconv.Quote(wrong), c.post(s, "", authenticate, strings.Replace(authentication, state, wrong, 1)), want)
+	}
+}
+
+func challengeExpired(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	registration := c.created(s, passkeytest.New(origin), "bob")
+	authentication := c.signed(phone, c.begin(s))
+	s.clock.Advance(5 * time.Minute)
+	c.answers("registration", c.post(s, "bob", "/register/finish", registration), refused("challenge_expired"))
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", authentication), refused("challenge_expired"))
+	c.keeps(s, "bob")
+}
+
+func attestationFailed(c *check, s *site) {
+	phone := passkeytest.New("https://evil.example")
+	c.registers(s, phone, "alice", refused("attestation_verification_failed"))
+	c.keeps(s, "alice")
+}
+
+func credentialExists(c *check, s *site) {
+	for i, user := range []string{"alice", "bob", "alice"} {
+		phone := passkeytest.New(origin)
+		phone.CredentialID = []byte("the same")
+		got := c.post(s, user, "/register/finish", strings.Replace(c.created(s, phone, user), "Phone", fmt.Sprint(i), 1))
+		if i > 0 {
+			c.answers("finish by "+user, got, refused("credential_already_exists"))
+		}
+	}
+	c.keeps(s, "alice", "0")
+	c.keeps(s, "bob")
+}
+
+func assertionFailed(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	phone.Corrupt = func(r *passkeytest.Response) { r.Signature[len(r.Signature)-1] ^= 1 }
+	c.signsIn(s, phone, refused("assertion_verification_failed"))
+}
+
+func credentialNotFound(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	c.is(s.credentials.Delete(c.ctx, "alice", phone.Credentials()[0].ID), nil, "Delete")
+	c.signsIn(s, phone, refused("credential_not_found"))
+}
+
+func cloneDetected(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	clone := phone.Clone()
+	c.signsIn(s, phone, alice())
+	c.signsIn(s, clone, refused("clone_detected"))
+}
+
+func configurationError(c *check, s *site) {
+	s.hooks.GetUser = func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{}, nil }
+	c.answers("begin", c.post(s, "", "/register/begin", ""), refused("configuration_error"))
+}
+
+// routes are the seven, for the credential with this id.
+func routes(id string) []message {
+	return []message{
+		{method: http.MethodPost, path: "/register/begin"},
+		{method: http.MethodPost, path: "/register/finish"},
+		{method: http.MethodPost, path: "/authenticate/begin"},
+		{method: http.MethodPost, path: "/authenticate/finish"},
+		{method: http.MethodGet, path: "/credentials"},
+		{method: http.MethodPatch, path: "/credentials/" + id},
+		{method: http.MethodDelete, path: "/credentials/" + id},
+	}
+}
+
+// bodied are the routes that read a body.
+func bodied(id string) []message {
+	return slices.DeleteFunc(routes(id), func(m message) bool { return m.method == http.MethodGet || m.method == http.MethodDelete })
+}
+
+func unauthenticated(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	for _, m := range slices.Concat(routes(id), routes("unknown")) {
+		if strings.HasPrefix(m.path, "/authenticate/") {
+			continue
+		}
+		for _, m.body = range []string{"", `{"deviceName":"Mine"}`, "[", strings.Repeat(" ", 64<<10+1)} {
+			for _, m.contentType = range []string{"application/json", "text/plain"} {
+				c.answers(m.method+" "+m.path, c.send(s, m), refused("unauthenticated"))
+			}
+		}
+	}
+	c.keeps(s, "alice", "Phone")
+}
+
+func tooManyCredentials(c *check, s *site) {
+	registration := c.created(s, passkeytest.New(origin), "alice")
+	for i := range byte(50) {
+		c.stored(s.credentials, sample("alice", i))
+	}
+	c.answers("begin", c.post(s, "alice", "/register/begin", ""), refused("too_many_credentials"))
+	c.answers("finish", c.post(s, "alice", "/register/finish", registration), refused("too_many_credentials"))
+}
+
+func lastCredential(c *check, s *site) {
+	first, last := c.enrol(s, passkeytest.New(origin), "alice"), c.enrol(s, passkeytest.New(origin), "alice")
+	s.hooks.HasOtherSignIn = func(passkeys.Exchange, passkeys.User) (bool, error) { return false, nil }
+	c.answers("revoke", c.send(s, del(first)), noContent())
+	c.answers("revoke the last", c.send(s, del(last)), refused("last_credential"))
+	c.keeps(s, "alice", "Phone")
+}
+
+func forbidden(c *check, s *site) {
+	c.answers("finish by bob", c.post(s, "bob", "/register/finish", c.created(s, passkeytest.New(origin), "alice")), refused("forbidden"))
+	c.keeps(s, "alice")
+	c.keeps(s, "bob")
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	for _, m := range routes(id) {
+		m.user, m.origin, m.body = "alice", "https://evil.example", "{}"
+		c.answers(m.method+" "+m.path+" from another site", c.send(s, m), refused("forbidden"))
+	}
+	c.keeps(s, "alice", "Phone")
+}
+
+func notFound(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	phone.CredentialID = []byte{0xfb, 0xef, 0xbe, 0xfb} // "-----w", and "+++++w==" in the other alphabet
+	id := c.enrol(s, phone, "alice")
+	his := c.enrol(s, passkeytest.New(origin), "bob")
+	for _, other := range []string{his, "AAAA", "A", "%00", id + "==", id + "%3D%3D", id[:5] + "x", "%2D" + id[1:], id[:5] + "%77",
+		"+++++w", "+++++w==", id + "%0A", "%20" + id, id + ".", strings.Repeat("A", 1366), strings.Repeat("A", 4096)} {
+		c.answers("PATCH of "+other, c.send(s, patch(other, `{"deviceName":"New"}`)), refused("not_found"))
+		c.answers("DELETE of "+other, c.send(s, del(other)), refused("not_found"))
+	}
+	c.keeps(s, "alice", "Phone")
+	c.keeps(s, "bob", "Phone")
+	c.answers("PATCH of "+id, c.send(s, patch(id, `{"deviceName":"New"}`)), noContent())
+}
+
+func invalidRequest(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	registration := c.created(s, passkeytest.New(origin), "bob")
+	long := strings.Replace(registration, "Phone", strings.Repeat("n", 65), 1)
+	broken := []string{"nonsense", "null", `"x"`, "1", "[]", "[{}]", "{", `{"deviceName":"x"`, `{"deviceName":"x",}`, `{"deviceName":"x"} {}`,
+		`{"deviceName":"x"}]`, "{\"deviceName\":\"\xff\"}", "{\"deviceName\":\"\x01\"}", "\ufeff{}", "{'deviceName':'x'}"}
+	for i, more := range [][]string{
+		nil,
+		{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, `{"state":"x","credential":[]}`,
+			strings.Replace(registration, `"state":"`, `"state":1,"x":"`, 1), strings.Replace(registration, `"id":"`, `"id":"=`, 1), long},
+		{`{"userId":1}`, `{"username":1}`, `{"userId":"` + strings.Repeat("u", 65) + `"}`, `{"userId":"alice","username":"alice"}`},
+		{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, registration},
+		{"{}", `{"deviceName":null}`, `{"deviceName":1}`, `{"deviceName":"` + strings.Repeat("n", 65) + `"}`, `{"deviceName":"\u0000"}`},
+	} {
+		m := bodied(id)[i]
+		m.user = "bob"
+		if m.method == http.MethodPatch {
+			m.user = "alice"
+		}
+		for _, m.body = range slices.Concat(broken, more) {
+			c.answers(m.method+" "+m.path+" with "+strconv.Quote(m.body), c.send(s, m), refused("invalid_request"))
+		}
+	}
+	c.keeps(s, "alice", "Phone")
+	c.keeps(s, "bob")
+	// What is no request does not spend the challenge it names.
+	if got := c.post(s, "bob", "/register/finish", registration); got.status != http.StatusOK {
+		c.errorf("finish after malformed ones: %v", got)
+	}
+}
+
+func payloadTooLarge(c *check, s *site) {
+	const most = 64 << 10
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	pad := func(body string, size int) string { return body + strings.Repeat(" ", size-len(body)) }
+	for _, chunked := range []bool{false, true} {
+		for _, m := range bodied(id) {
+			m.user, m.body, m.chunked = "alice", pad(`{"deviceName":"Large"}`, most+1), chunked
+			c.answers(m.method+" "+m.path, c.send(s, m), refused("payload_too_large"))
+		}
+		c.keeps(s, "alice", "Phone")
+	}
+	m := patch(id, pad(`{"deviceName":"Largest"}`, most))
+	for _, m.chunked = range []bool{false, true} {
+		c.answers("PATCH of 64 KiB", c.send(s, m), noContent())
+	}
+	c.keeps(s, "alice", "Largest")
+}
+
+func unsupportedMediaType(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	for _, m := range bodied(id) {
+		m.user, m.body = "alice", `{"deviceName":"New"}`
+		for _, m.contentType = range []string{"-", "text/plain", "text/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+			"application/problem+json", "application/jsonp", "application/json/x", "json", ";"} {
+			c.answers(m.method+" "+m.path+" of "+m.contentType, c.send(s, m), refused("unsupported_media_type"))
+		}
+	}
+	c.keeps(s, "alice", "Phone")
+	for _, fine := range []string{"application/json; charset=utf-8", "Application/JSON", "application/json;odata=verbose"} {
+		m := patch(id, `{"deviceName":"New"}`)
+		m.contentType = fine
+		c.answers("PATCH of "+fine, c.send(s, m), noContent())
+	}
+}
+
+// The stores of a client who has gone away fail, as their context is cancelled.
+func storageUnavailable(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	bodies := []string{"", c.created(s, passkeytest.New(origin), "alice"), "", c.signed(phone, c.begin(s)),
+		"", `{"deviceName":"New"}`, ""}
+	var hook error
+	s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
+		hook = x.R.Context().Err()
+		return passkeys.User{ID: "alice"}, nil
+	}
+	for i, m := range routes(id) {
+		m.body, m.gone = bodies[i], true
+		c.answers(m.method+" "+m.path, c.send(s, m), refused("storage_unavailable"))
+	}
+	c.is(hook, context.Canceled, "the context of GetUser")
+	c.keeps(s, "alice", "Phone")
+}
+
+func methods(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
+		c.errorf("%s %s: GetUser is asked", x.R.Method, x.R.URL.Path)
+		return passkeys.User{ID: "alice"}, nil
+	}
+	for path, allowed := range map[string][]string{
+		"/register/begin":      {http.MethodPost},
+		"/register/finish":     {http.MethodPost},
+		"/authenticate/begin":  {http.MethodPost},
+		"/authenticate/finish": {http.MethodPost},
+		"/credentials":         {http.MethodGet},
+		"/credentials/" + id:   {http.MethodPatch, http.MethodDelete},
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			if slices.Contains(allowed, method) {
+				continue
+			}
+			got := c.send(s, message{user: "alice", method: method, path: path, body: `{"deviceName":"New"}`})
+			if got.status != http.StatusNotFound && got.status != http.StatusMethodNotAllowed {
+				c.errorf("%s %s: %v", method, path, got)
+			}
+		}
+	}
+	c.keeps(s, "alice", "Phone")
+}

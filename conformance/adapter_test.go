@@ -1,0 +1,243 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+func mountHandler(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
+	handler, err := passkeys.Handler(p, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return http.StripPrefix(prefix, handler)
+}
+
+func TestHandler(t *testing.T) { TestAdapter(t, mountHandler) }
+
+// stage is where a row gets its site from.
+type stage struct {
+	testing.TB
+	mount mountFunc
+}
+
+// hooked is an adapter that does something to the hooks.
+func hooked(change func(h *hooks)) func(stage) stage {
+	return func(s stage) stage {
+		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
+			change(&h)
+			return s.mount(t, p, h)
+		}}
+	}
+}
+
+// wrapped is an adapter behind a middleware.
+func wrapped(middleware func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(stage) stage {
+	return func(s stage) stage {
+		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
+			next := s.mount(t, p, h)
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware(w, r, next) })
+		}}
+	}
+}
+
+// edited is an adapter that does something to the answers.
+func edited(change func(r *http.Request, answer *httptest.ResponseRecorder)) func(stage) stage {
+	return wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		rec := httptest.NewRecorder()
+		next.ServeHTTP(rec, r)
+		change(r, rec)
+		for name, values := range rec.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(rec.Code)
+		if rec.Body.Len() != 0 {
+			_, _ = w.Write(rec.Body.Bytes())
+		}
+	})
+}
+
+// forgetful is an adapter that does not say whether a hook has answered, or only
+// if it wrote a body.
+func forgetful(bodies bool) func(stage) stage {
+	return func(s stage) stage {
+		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
+			routes, err := passkeys.Routes(p, h)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mux := http.NewServeMux()
+			for _, route := range routes {
+				mux.HandleFunc(route.Method+" "+prefix+route.Path, func(w http.ResponseWriter, r *http.Request) {
+					if bodies {
+						w = &bodyWriter{ResponseWriter: w}
+					}
+					route.Serve(passkeys.Exchange{W: w, R: r}, w, r)
+				})
+			}
+			return mux
+		}}
+	}
+}
+
+// bodyWriter holds a status back until there is a body, as some frameworks do.
+type bodyWriter struct {
+	http.ResponseWriter
+	written bool
+}
+
+func (w *bodyWriter) Written() bool { return w.written }
+
+func (w *bodyWriter) Write(b []byte) (int, error) {
+	w.written = true
+	return w.ResponseWriter.Write(b)
+}
+
+func TestAdapterFaults(t *testing.T) {
+	testRows(t, adapterRows())
+	var rows []row[stage]
+	for _, r := range adapterRows() {
+		rows = append(rows, row[stage]{r.name, r.rule, func(c *check, s stage) { r.check(c, newSite(s, s.mount)) }})
+	}
+	const everyHook = "hook-headers hook-answer hook-error hook-panic"
+	faults := []fault[stage]{
+		{"an answer ends in a line break", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Body.Len() != 0 {
+				a.Body.WriteByte('\n')
+			}
+		}), "register sign-in …"},
+		{"an answer has a charset", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Body.Len() != 0 {
+				a.Header().Set("Content-Type", "application/json; charset=UTF-8")
+			}
+		}), "register sign-in …"},
+		{"an answer may be cached", edited(func(_ *http.Request, a *httptest.ResponseRecorder) { a.Header().Del("Cache-Control") }),
+			"register sign-in list rename revoke …"},
+		{"no content has a type", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Code == http.StatusNoContent {
+				a.Header().Set("Content-Type", "application/json")
+			}
+		}), "rename revoke …"},
+		{"no content is null", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Code == http.StatusNoContent {
+				a.Code = http.StatusOK
+				a.Body.WriteString("null")
+			}
+		}), "rename revoke …"},
+		{"JSON is not escaped for HTML", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			a.Body = bytes.NewBuffer(bytes.ReplaceAll(a.Body.Bytes(), []byte(`\u003c`), []byte("<")))
+		}), "sign-in sign-in-default"},
+		{"an empty list is null", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Body.String() == "[]" {
+				a.Body = bytes.NewBufferString("null")
+			}
+		}), "list"},
+		{"of equal headers the last goes out", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			for name, values := range a.Header() {
+				a.Header()[name] = values[len(values)-1:]
+			}
+		}), "hook-headers"},
+		{"an error has no cookies", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if a.Code >= 400 {
+				a.Header().Del("Set-Cookie")
+			}
+		}), "hook-headers"},
+		{"a deletion is said and not done", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.Method == http.MethodDelete {
+				r.Method = http.MethodPatch
+				r.Header.Set("Content-Type", "application/json")
+				r.Body = http.NoBody
+			}
+			next.ServeHTTP(w, r)
+		}), "revoke …"},
+		{"a body needs a length", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.ContentLength < 0 {
+				http.Error(w, "length required", http.StatusLengthRequired)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}), "begin-body payload_too_large"},
+		{"a body has a default type", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.Header.Get("Content-Type") == "" {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			next.ServeHTTP(w, r)
+		}), "unsupported_media_type"},
+		{"a body ends at 32 KiB", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.ContentLength <= 64<<10 {
+				r.Body = http.MaxBytesReader(w, r.Body, 32<<10)
+			}
+			next.ServeHTTP(w, r)
+		}), "payload_too_large"},
+		{"the path is unescaped", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.URL.RawPath = ""
+			next.ServeHTTP(w, r)
+		}), "not_found"},
+		{"any method will do", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if r.Method == http.MethodPut {
+				r.Method = http.MethodPatch
+			}
+			next.ServeHTTP(w, r)
+		}), "methods"},
+		{"the Origin is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.Header.Del("Origin")
+			next.ServeHTTP(w, r)
+		}), "forbidden"},
+		{"a request cannot be cancelled", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+		}), "storage_unavailable"},
+		{"the request's context is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			next.ServeHTTP(w, r.WithContext(context.Background()))
+		}), "storage_unavailable hook-error …"},
+		{"a panic is swallowed", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			defer func() { _ = recover() }()
+			next.ServeHTTP(w, r)
+		}), "hook-panic"},
+		{"a hook's answer is not seen", forgetful(false), "hook-answer"},
+		{"a hook's answer is not seen without a body", forgetful(true), "hook-answer"},
+		{"OnRegistered is not mounted", hooked(func(h *hooks) { h.OnRegistered = nil }), "register registration-taken-back " + everyHook},
+		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name " + everyHook},
+		{"OnAuthenticated is not mounted", hooked(func(h *hooks) { h.OnAuthenticated = nil }), "sign-in sign-in-concurrent answer-not-json " + everyHook},
+		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), everyHook},
+		{"HasOtherSignIn is not mounted", hooked(func(h *hooks) { h.HasOtherSignIn = nil }), "last_credential " + everyHook},
+		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session"},
+		{"an error of OnRegistered is not handed on", hooked(func(h *hooks) {
+			sound := h.OnRegistered
+			h.OnRegistered = func(x passkeys.Exchange, u passkeys.User, c passkeys.Credential) error {
+				_ = sound(x, u, c)
+				return nil
+			}
+		}), "registration-taken-back hook-headers hook-error"},
+		{"names are folded", hooked(func(h *hooks) {
+			sound := h.FindUser
+			h.FindUser = func(x passkeys.Exchange, name string) (string, error) { return sound(x, strings.TrimSpace(name)) }
+		}), "sign-in-by-name"},
+		{"a sign-in is that of another request", hooked(func(h *hooks) {
+			var first atomic.Pointer[passkeys.AuthenticationResult]
+			sound := h.OnAuthenticated
+			h.OnAuthenticated = func(x passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
+				first.CompareAndSwap(nil, &r)
+				return sound(x, *first.Load())
+			}
+		}), "sign-in-concurrent"},
+	}
+	for _, r := range rows { // the rows that are named after an error code
+		if refused(r.name).status == 0 {
+			continue
+		}
+		faults = append(faults, fault[stage]{r.name + " has another status", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if strings.Contains(a.Body.String(), `"code":"`+r.name+`"`) {
+				a.Code = http.StatusTeapot
+			}
+		}), r.name + " …"})
+	}
+	testFaults(t, func(t *testing.T, f func(*testing.T)) { t.Run("row", f) }, rows,
+		func(t testing.TB) stage { return stage{t, mountHandler} }, faults)
+}

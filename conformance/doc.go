@@ -1,0 +1,36 @@
+// Package conformance holds stores and adapters of passkeys to their contracts.
+// A contract is a doc comment, [passkeys.CredentialRepository] for one, and a
+// suite has a row for each of its sentences: whoever's store passes can put it
+// where any other was.
+//
+// A suite is a function that a test calls with a factory:
+//
+//	func TestCredentials(t *testing.T) {
+//		conformance.TestCredentials(t, func(t testing.TB) passkeys.CredentialRepository {
+//			return mystore.New(emptyDatabase(t))
+//		})
+//	}
+//
+// Every row is a subtest, named after its rule, and calls the factory for a
+// store of its own, so that a single one can be run:
+//
+//	go test -run TestCredentials/usage-concurrent
+//
+// A row that fails prints the rule, and what the store did instead:
+//
+//	usage-zero: UpdateUsage from 0 to 0 is Advanced for ever, though it may change nothing.
+//	UpdateUsage of credential 01 (1 bytes) from 0 to 0: Raced, want Advanced
+//
+// (This is MySQL, which does not count a row that it found but had no need to
+// change.) Rows run one after the other, and those about concurrency make their
+// own goroutines: run them with -race, and on the real database, since that is
+// where the races are.
+//
+// [TestCredentials] is for a [passkeys.CredentialRepository], [TestChallenges]
+// for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock, and
+// [TestAdapter] for what mounts the routes on a web framework. The example is a
+// whole challenge store with its test.
+//
+// The package imports the standard library and core alone, so a module that
+// tests with it gains no other dependency.
+package conformance

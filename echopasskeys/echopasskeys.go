@@ -1,0 +1,43 @@
+// Package echopasskeys mounts passkey sign-up, sign-in and management on an Echo
+// router. The ceremonies, the hooks and the routes are those of package
+// passkeys (github.com/passkeys-go/passkeys/core), whose documentation is the
+// manual; here the hooks get echo.Context.
+//
+//	err := echopasskeys.Mount(e.Group("/auth/passkeys"), p, echopasskeys.Hooks{
+//		GetUser:         currentUser,  // func(echo.Context) (passkeys.User, error)
+//		OnAuthenticated: startSession, // func(echo.Context, passkeys.AuthenticationResult) (any, error)
+//	})
+package echopasskeys
+
+import (
+	"strings"
+
+	"github.com/labstack/echo/v4"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// Hooks are the application's side of the routes.
+type Hooks = passkeys.Hooks[echo.Context]
+
+// Mount adds the routes of [passkeys.Routes] to g, behind the group's
+// middleware. It returns an error that matches passkeys.ErrConfiguration if a
+// required hook is missing, and mounts nothing then. The routes answer their
+// errors themselves, in the wire's form; Echo's HTTPErrorHandler sees none.
+func Mount(g *echo.Group, p *passkeys.Passkeys, h Hooks) error {
+	routes, err := passkeys.Routes(p, h)
+	if err != nil {
+		return err
+	}
+	for _, route := range routes {
+		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c echo.Context) error {
+			route.Serve(c, response{c.Response()}, c.Request())
+			return nil
+		})
+	}
+	return nil
+}
+
+// response tells Serve whether a hook has answered.
+type response struct{ *echo.Response }
+
+func (r response) Written() bool { return r.Committed }

@@ -1,0 +1,154 @@
+package echopasskeys_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"github.com/passkeys-go/passkeys/conformance"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/echopasskeys"
+)
+
+func exchange(c echo.Context) passkeys.Exchange {
+	return passkeys.Exchange{W: c.Response(), R: c.Request()}
+}
+
+func TestAdapter(t *testing.T) {
+	conformance.TestAdapter(t, func(t testing.TB, p *passkeys.Passkeys, h passkeys.Hooks[passkeys.Exchange]) http.Handler {
+		e := echo.New()
+		err := echopasskeys.Mount(e.Group("/auth/passkeys"), p, echopasskeys.Hooks{
+			GetUser: func(c echo.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
+			OnAuthenticated: func(c echo.Context, res passkeys.AuthenticationResult) (any, error) {
+				return h.OnAuthenticated(exchange(c), res)
+			},
+			OnRegistered: func(c echo.Context, u passkeys.User, cr passkeys.Credential) error {
+				return h.OnRegistered(exchange(c), u, cr)
+			},
+			FindUser:       func(c echo.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
+			SessionID:      func(c echo.Context) string { return h.SessionID(exchange(c)) },
+			Authorize:      func(c echo.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
+			HasOtherSignIn: func(c echo.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	})
+}
+
+func newPasskeys(t testing.TB) *passkeys.Passkeys {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is Echo's own: prefixes, groups, middleware, recovery.
+func TestMountInAnApplication(t *testing.T) {
+	var logged []int
+	e := echo.New()
+	e.HTTPErrorHandler = func(err error, c echo.Context) { _ = c.NoContent(http.StatusTeapot) }
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if err := next(c); err != nil {
+				c.Error(err)
+			}
+			logged = append(logged, c.Response().Status)
+			return nil
+		}
+	}, middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
+	e.GET("/", func(c echo.Context) error { return c.String(http.StatusOK, "home") })
+	e.GET("/v1/:tenant/passkeys/help", func(c echo.Context) error { return c.String(http.StatusOK, "help") })
+
+	tenants := e.Group("/v1/:tenant", func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Set("tenant", c.Param("tenant"))
+			return next(c)
+		}
+	})
+	err := echopasskeys.Mount(tenants.Group("/passkeys"), newPasskeys(t), echopasskeys.Hooks{
+		GetUser: func(c echo.Context) (passkeys.User, error) {
+			switch c.Get("tenant") {
+			case "acme":
+				return passkeys.User{ID: "alice"}, nil
+			case "panic":
+				panic("in a hook")
+			}
+			return passkeys.User{}, passkeys.ErrUnauthenticated
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		path string
+		want int
+	}{
+		{"/", http.StatusOK},
+		{"/v1/acme/passkeys/help", http.StatusOK},
+		{"/v1/acme/passkeys/credentials", http.StatusOK},
+		{"/v1/other/passkeys/credentials", http.StatusUnauthorized},
+		{"/v1/panic/passkeys/credentials", http.StatusTeapot},
+	} {
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, row.path, nil))
+		if w.Code != row.want || logged[len(logged)-1] != row.want {
+			t.Errorf("%s: %d, logged %d, want %d", row.path, w.Code, logged[len(logged)-1], row.want)
+		}
+	}
+}
+
+func TestMountNeedsItsHooks(t *testing.T) {
+	e := echo.New()
+	if err := echopasskeys.Mount(e.Group(""), newPasskeys(t), echopasskeys.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(e.Routes()); n != 0 {
+		t.Errorf("%d routes are mounted", n)
+	}
+}
+
+func ExampleMount() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	err = echopasskeys.Mount(e.Group("/auth/passkeys"), p, echopasskeys.Hooks{
+		GetUser: func(c echo.Context) (passkeys.User, error) {
+			id := c.Request().Header.Get("X-User") // in earnest: who is signed in, by the session
+			if id == "" {
+				return passkeys.User{}, passkeys.ErrUnauthenticated
+			}
+			return passkeys.User{ID: id, Name: id}, nil
+		},
+		OnAuthenticated: func(c echo.Context, res passkeys.AuthenticationResult) (any, error) {
+			return echo.Map{"userId": res.UserID}, nil // in earnest: start the session
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, user := range []string{"", "alice"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodGet, "/auth/passkeys/credentials", nil)
+		q.Header.Set("X-User", user)
+		e.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 401
+	// 200
+}

@@ -1,0 +1,44 @@
+// Package ginpasskeys mounts passkey sign-up, sign-in and management on a Gin
+// router. The ceremonies, the hooks and the routes are those of package
+// passkeys (github.com/passkeys-go/passkeys/core), whose documentation is the
+// manual; here the hooks get *gin.Context.
+//
+//	err := ginpasskeys.Mount(r.Group("/auth/passkeys"), p, ginpasskeys.Hooks{
+//		GetUser:         currentUser,  // func(*gin.Context) (passkeys.User, error)
+//		OnAuthenticated: startSession, // func(*gin.Context, passkeys.AuthenticationResult) (any, error)
+//	})
+package ginpasskeys
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// Hooks are the application's side of the routes.
+type Hooks = passkeys.Hooks[*gin.Context]
+
+// Mount adds the routes of [passkeys.Routes] to r, such as a gin.Engine or a
+// group of one, behind the middleware that r has by now. It returns an error
+// that matches passkeys.ErrConfiguration if a required hook is missing, and
+// mounts nothing then. Like Gin, it panics if a route is taken.
+func Mount(r gin.IRouter, p *passkeys.Passkeys, h Hooks) error {
+	routes, err := passkeys.Routes(p, h)
+	if err != nil {
+		return err
+	}
+	for _, route := range routes {
+		r.Handle(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *gin.Context) {
+			route.Serve(c, response{c.Writer}, c.Request)
+		})
+	}
+	return nil
+}
+
+// response tells Serve whether a hook has answered. Gin holds a status back until
+// there is a body, and does not call it written; c.Redirect writes no body.
+type response struct{ gin.ResponseWriter }
+
+func (r response) Written() bool { return r.ResponseWriter.Written() || r.Status() != http.StatusOK }

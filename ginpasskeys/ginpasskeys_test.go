@@ -1,0 +1,146 @@
+package ginpasskeys_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/gin-gonic/gin"
+	"github.com/passkeys-go/passkeys/conformance"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/ginpasskeys"
+)
+
+func exchange(c *gin.Context) passkeys.Exchange {
+	return passkeys.Exchange{W: c.Writer, R: c.Request}
+}
+
+func TestAdapter(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	conformance.TestAdapter(t, func(t testing.TB, p *passkeys.Passkeys, h passkeys.Hooks[passkeys.Exchange]) http.Handler {
+		r := gin.New()
+		err := ginpasskeys.Mount(r.Group("/auth/passkeys"), p, ginpasskeys.Hooks{
+			GetUser: func(c *gin.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
+			OnAuthenticated: func(c *gin.Context, res passkeys.AuthenticationResult) (any, error) {
+				return h.OnAuthenticated(exchange(c), res)
+			},
+			OnRegistered: func(c *gin.Context, u passkeys.User, cr passkeys.Credential) error {
+				return h.OnRegistered(exchange(c), u, cr)
+			},
+			FindUser:       func(c *gin.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
+			SessionID:      func(c *gin.Context) string { return h.SessionID(exchange(c)) },
+			Authorize:      func(c *gin.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
+			HasOtherSignIn: func(c *gin.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	})
+}
+
+func newPasskeys(t testing.TB) *passkeys.Passkeys {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is Gin's own: prefixes, groups, middleware, recovery.
+func TestMountInAnApplication(t *testing.T) {
+	gin.SetMode(gin.ReleaseMode)
+	var logged []int
+	r := gin.New()
+	r.Use(func(c *gin.Context) {
+		c.Next()
+		logged = append(logged, c.Writer.Status())
+	}, gin.CustomRecoveryWithWriter(io.Discard, func(c *gin.Context, _ any) { c.AbortWithStatus(http.StatusTeapot) }))
+	r.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "home") })
+	r.GET("/v1/:tenant/passkeys/help", func(c *gin.Context) { c.String(http.StatusOK, "help") })
+
+	tenants := r.Group("/v1/:tenant", func(c *gin.Context) { c.Set("tenant", c.Param("tenant")) })
+	err := ginpasskeys.Mount(tenants.Group("/passkeys"), newPasskeys(t), ginpasskeys.Hooks{
+		GetUser: func(c *gin.Context) (passkeys.User, error) {
+			switch c.GetString("tenant") {
+			case "acme":
+				return passkeys.User{ID: "alice"}, nil
+			case "panic":
+				panic("in a hook")
+			}
+			return passkeys.User{}, passkeys.ErrUnauthenticated
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		path string
+		want int
+	}{
+		{"/", http.StatusOK},
+		{"/v1/acme/passkeys/help", http.StatusOK},
+		{"/v1/acme/passkeys/credentials", http.StatusOK},
+		{"/v1/other/passkeys/credentials", http.StatusUnauthorized},
+		{"/v1/panic/passkeys/credentials", http.StatusTeapot},
+	} {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, row.path, nil))
+		if w.Code != row.want || logged[len(logged)-1] != row.want {
+			t.Errorf("%s: %d, logged %d, want %d", row.path, w.Code, logged[len(logged)-1], row.want)
+		}
+	}
+}
+
+func TestMountNeedsItsHooks(t *testing.T) {
+	r := gin.New()
+	if err := ginpasskeys.Mount(r, newPasskeys(t), ginpasskeys.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(r.Routes()); n != 0 {
+		t.Errorf("%d routes are mounted", n)
+	}
+}
+
+func ExampleMount() {
+	gin.SetMode(gin.ReleaseMode)
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	r := gin.New()
+	err = ginpasskeys.Mount(r.Group("/auth/passkeys"), p, ginpasskeys.Hooks{
+		GetUser: func(c *gin.Context) (passkeys.User, error) {
+			id := c.GetHeader("X-User") // in earnest: who is signed in, by the session
+			if id == "" {
+				return passkeys.User{}, passkeys.ErrUnauthenticated
+			}
+			return passkeys.User{ID: id, Name: id}, nil
+		},
+		OnAuthenticated: func(c *gin.Context, res passkeys.AuthenticationResult) (any, error) {
+			return gin.H{"userId": res.UserID}, nil // in earnest: start the session
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, user := range []string{"", "alice"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodGet, "/auth/passkeys/credentials", nil)
+		q.Header.Set("X-User", user)
+		r.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 401
+	// 200
+}
