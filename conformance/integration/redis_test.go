@@ -1,0 +1,167 @@
+package integration
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/passkeys-go/passkeys/conformance"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+	"github.com/passkeys-go/passkeys/redisstore"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestRedis(t *testing.T) {
+	client := redisClient(t, redisServer(t))
+	t.Run("challenges", func(t *testing.T) { redisSuite(t, client) })
+	t.Run("challenges-clock", func(t *testing.T) {
+		t.Log("Challenges go by the store's clock as well as by the server's.")
+		clock := passkeytest.NewClock(time.Time{})
+		conformance.TestChallenges(t, func(testing.TB) passkeys.ChallengeStore {
+			return redisstore.NewChallenges(client, &redisstore.Options{Prefix: prefix(), Now: clock.Now})
+		}, conformance.Features{Now: clock.Now, Advance: clock.Advance})
+	})
+	t.Run("challenges-guarded", func(t *testing.T) {
+		t.Log("With a ReplayGuard the stateless store keeps the whole contract.")
+		conformance.TestChallenges(t, func(tb testing.TB) passkeys.ChallengeStore {
+			s, err := passkeys.NewStatelessChallenges(bytes.Repeat([]byte{1}, 32))
+			if err != nil {
+				tb.Fatal(err)
+			}
+			s.Guard = redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: prefix()})
+			return s
+		}, conformance.Features{})
+	})
+	t.Run("stored", func(t *testing.T) { redisStored(t, client) })
+	t.Run("dropped", func(t *testing.T) { redisDropped(t, client) })
+	t.Run("foreign", func(t *testing.T) { redisForeign(t, client) })
+	t.Run("guard", func(t *testing.T) { redisGuard(t, client) })
+}
+
+func TestRedisWithoutGetDel(t *testing.T) {
+	client := redisClient(t, oldRedisServer(t))
+	if err := client.GetDel(t.Context(), "key").Err(); err == nil || errors.Is(err, redis.Nil) {
+		t.Fatalf("GETDEL: %v; want an unknown command", err)
+	}
+	redisSuite(t, client)
+}
+
+func redisSuite(t *testing.T, client redis.UniversalClient) {
+	conformance.TestChallenges(t, func(testing.TB) passkeys.ChallengeStore {
+		return redisstore.NewChallenges(client, &redisstore.Options{Prefix: prefix()})
+	}, conformance.Features{})
+}
+
+func redisClient(t *testing.T, address string) redis.UniversalClient {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func prefix() string { return rand.Text() + ":" }
+
+func redisStored(t *testing.T, client redis.UniversalClient) {
+	t.Log("A challenge is one key that expires and holds no handle.")
+	p := prefix()
+	s := redisstore.NewChallenges(client, &redisstore.Options{Prefix: p})
+	handle, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := onlyKey(t, client, p)
+	if strings.Contains(key, handle) {
+		t.Error("the key holds the handle")
+	}
+	if value, err := client.Get(t.Context(), key).Result(); err != nil || strings.Contains(value, handle) {
+		t.Errorf("the value holds the handle, or %v", err)
+	}
+	expires(t, client, key, 59*time.Minute, time.Hour)
+	if _, err := s.Consume(t.Context(), handle); err != nil {
+		t.Fatal(err)
+	}
+	if n := client.Exists(t.Context(), key).Val(); n != 0 {
+		t.Error("the key outlives its challenge")
+	}
+}
+
+func redisDropped(t *testing.T, client redis.UniversalClient) {
+	t.Log("The server drops a challenge by itself, be its time less than a millisecond.")
+	p := prefix()
+	clock := passkeytest.NewClock(time.Time{})
+	s := redisstore.NewChallenges(client, &redisstore.Options{Prefix: p, Now: clock.Now})
+	handle, err := s.Put(t.Context(), []byte("payload"), clock.Now().Add(time.Nanosecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if keys, err := client.Keys(t.Context(), p+"*").Result(); err != nil || time.Now().After(deadline) {
+			t.Fatalf("%d keys; %v", len(keys), err)
+		} else if len(keys) == 0 {
+			break
+		}
+	}
+	if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) {
+		t.Errorf("%v, though the server forgot it", err)
+	}
+}
+
+func redisForeign(t *testing.T, client redis.UniversalClient) {
+	t.Log("What somebody else put under the key is no challenge.")
+	p := prefix()
+	s := redisstore.NewChallenges(client, &redisstore.Options{Prefix: p})
+	handle, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := client.Set(t.Context(), onlyKey(t, client, p), "1234567", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) {
+		t.Error(err)
+	}
+}
+
+func redisGuard(t *testing.T, client redis.UniversalClient) {
+	t.Log("Of N concurrent Uses of one id exactly one is the first; the id is remembered while it lives and five minutes more.")
+	p := prefix()
+	g := redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: p})
+	var first atomic.Int32
+	concurrently(64, func(int) {
+		ok, err := g.Use(t.Context(), "id", time.Now().Add(time.Minute))
+		if err != nil {
+			t.Error(err)
+		}
+		if ok {
+			first.Add(1)
+		}
+	})
+	if n := first.Load(); n != 1 {
+		t.Errorf("%d of 64 were the first", n)
+	}
+	expires(t, client, onlyKey(t, client, p), 5*time.Minute, 6*time.Minute)
+	if ok, err := g.Use(t.Context(), "another", time.Now().Add(time.Minute)); err != nil || !ok {
+		t.Errorf("another id: %t; %v", ok, err)
+	}
+}
+
+func onlyKey(t *testing.T, client redis.UniversalClient, prefix string) string {
+	t.Helper()
+	keys, err := client.Keys(t.Context(), prefix+"*").Result()
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("%d keys, want 1; %v", len(keys), err)
+	}
+	return keys[0]
+}
+
+func expires(t *testing.T, client redis.UniversalClient, key string, from, to time.Duration) {
+	t.Helper()
+	if ttl, err := client.PTTL(t.Context(), key).Result(); err != nil || ttl < from || ttl > to {
+		t.Errorf("expires in %v, want %v to %v; %v", ttl, from, to, err)
+	}
+}

@@ -1,0 +1,288 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/passkeys-go/passkeys/conformance"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
+	"github.com/passkeys-go/passkeys/redisstore"
+	"github.com/redis/go-redis/v9"
+)
+
+// The stores on a real server are tested in conformance/integration.
+
+var start = time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+func now() time.Time { return start }
+
+func TestLifetime(t *testing.T) {
+	for _, row := range []struct {
+		name, says string
+		d          time.Duration
+		challenge  string
+		guard      string
+	}{
+		{"nanosecond", "What is finer than a millisecond is rounded up, never down to none.", 1, "px 1", "px 300001"},
+		{"millisecond", "A whole millisecond stays.", time.Millisecond, "px 1", "px 300001"},
+		{"fraction", "A fraction is rounded up.", 1500 * time.Microsecond, "px 2", "px 300002"},
+		{"seconds", "Whole seconds stay.", 5 * time.Minute, "ex 300", "ex 600"},
+		{"largest", "The largest there is does not overflow into a key that stays for ever.", math.MaxInt64, "ex 3153600000", "ex 3153600300"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			var sent []any
+			client := answering(t, func(_ context.Context, cmd redis.Cmder) error {
+				sent = cmd.Args()
+				return nil
+			})
+			options := &redisstore.Options{Now: now}
+			if _, err := redisstore.NewChallenges(client, options).Put(t.Context(), []byte("payload"), start.Add(row.d)); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(sent[3], " ", sent[4]); sent[0] != "set" || got != row.challenge {
+				t.Errorf("a challenge is %v with %s, want set with %s", sent[0], got, row.challenge)
+			}
+			if _, err := redisstore.NewReplayGuard(client, options).Use(t.Context(), "id", start.Add(row.d)); err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(sent[3], " ", sent[4]); sent[0] != "set" || got != row.guard || !slices.Contains(sent, "nx") {
+				t.Errorf("the guard's is %v, want set with %s nx", sent, row.guard)
+			}
+		})
+	}
+}
+
+// What can be refused without the server is.
+func TestRefusedEarly(t *testing.T) {
+	client := answering(t, func(_ context.Context, cmd redis.Cmder) error {
+		t.Errorf("the server was sent %s", cmd.Name())
+		return nil
+	})
+	s := redisstore.NewChallenges(client, &redisstore.Options{Now: now})
+	g := redisstore.NewReplayGuard(client, &redisstore.Options{Now: now})
+	for _, d := range []time.Duration{0, -1, -time.Hour, math.MinInt64} {
+		if _, err := s.Put(t.Context(), nil, start.Add(d)); err == nil {
+			t.Errorf("Put of what expires in %v: no error", d)
+		}
+		if first, err := g.Use(t.Context(), "id", start.Add(d)); first || err != nil {
+			t.Errorf("Use of what expires in %v: %t, %v", d, first, err)
+		}
+	}
+	if _, err := s.Put(t.Context(), make([]byte, 64<<10+1), start.Add(time.Hour)); err == nil {
+		t.Error("Put of too much: no error")
+	}
+	for _, handle := range []string{"", "A", strings.Repeat("A", 25), strings.Repeat("A", 65), strings.Repeat("A", 1<<20),
+		strings.Repeat("a", 26), strings.Repeat("A", 25) + "\n", strings.Repeat("A", 12) + "\x00" + strings.Repeat("A", 13)} {
+		if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) {
+			t.Errorf("Consume of %.80q: %v", handle, err)
+		}
+	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, call := range calls(client) {
+		if err := call(cancelled); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s with a cancelled context: %v", name, err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	errClient := errors.New("the client's own")
+	for name, call := range calls(answering(t, func(context.Context, redis.Cmder) error { return errClient })) {
+		if err := call(t.Context()); !errors.Is(err, errClient) {
+			t.Errorf("%s: %v, want the client's error within", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	for name, call := range calls(answering(t, func(context.Context, redis.Cmder) error { cancel(); return errClient })) {
+		if err := call(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, errClient) {
+			t.Errorf("%s: %v, want the context's error and the client's within", name, err)
+		}
+		ctx, cancel = context.WithCancel(t.Context())
+	}
+	cancel()
+}
+
+func TestPrefix(t *testing.T) {
+	for _, row := range []struct {
+		name, says       string
+		options          *redisstore.Options
+		challenge, guard string
+	}{
+		{"nil", "No options are the defaults.", nil, "passkeys:challenge:", "passkeys:used:"},
+		{"zero", "So is their zero value.", &redisstore.Options{}, "passkeys:challenge:", "passkeys:used:"},
+		{"own", "A prefix of one's own begins every key.", &redisstore.Options{Prefix: "{app}"}, "{app}", "{app}"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			var key string
+			client := answering(t, func(_ context.Context, cmd redis.Cmder) error {
+				key = fmt.Sprint(cmd.Args()[1])
+				return nil
+			})
+			s, g := redisstore.NewChallenges(client, row.options), redisstore.NewReplayGuard(client, row.options)
+			handle, err := s.Put(t.Context(), nil, time.Now().Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rest, ok := strings.CutPrefix(key, row.challenge); !ok || len(rest) != 43 || strings.Contains(rest, handle) {
+				t.Errorf("the challenge's key is %s, want %s and a hash", key, row.challenge)
+			}
+			put := key
+			if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) || key != put {
+				t.Errorf("Consume asks for %s, want %s; %v", key, put, err)
+			}
+			if _, err := g.Use(t.Context(), "id", time.Now().Add(time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+			if rest, ok := strings.CutPrefix(key, row.guard); !ok || len(rest) != 43 {
+				t.Errorf("the guard's key is %s, want %s and a hash", key, row.guard)
+			}
+		})
+	}
+}
+
+func TestConformance(t *testing.T) {
+	for _, row := range []struct {
+		name, says string
+		server     *server
+	}{
+		{"getdel", "A server as of 6.2.", &server{}},
+		{"eval", "An older one.", &server{old: true}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			clock := passkeytest.NewClock(start)
+			client := answering(t, row.server.answer)
+			conformance.TestChallenges(t, func(testing.TB) passkeys.ChallengeStore {
+				return redisstore.NewChallenges(client, &redisstore.Options{Now: clock.Now})
+			}, conformance.Features{Now: clock.Now, Advance: clock.Advance})
+		})
+	}
+}
+
+// A server without GETDEL is asked for it once; then it gets the script at once.
+func TestOldServer(t *testing.T) {
+	old := server{old: true}
+	s := redisstore.NewChallenges(answering(t, old.answer), nil)
+	for range 2 {
+		handle, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Consume(t.Context(), handle); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, want := strings.Join(old.sent, " "), "set getdel eval set eval"; got != want {
+		t.Errorf("sent %s, want %s", got, want)
+	}
+}
+
+// server is as much of Redis as challenges need. Nothing in it expires by
+// itself.
+type server struct {
+	old bool // does not know GETDEL
+
+	mu     sync.Mutex
+	values map[string]string
+	sent   []string
+}
+
+func (s *server) answer(_ context.Context, cmd redis.Cmder) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = append(s.sent, cmd.Name())
+	args := cmd.Args()
+	switch cmd.Name() {
+	case "set":
+		if s.values == nil {
+			s.values = map[string]string{}
+		}
+		s.values[args[1].(string)] = string(args[2].([]byte))
+		return nil
+	case "getdel":
+		if s.old {
+			return errors.New("ERR unknown command `getdel`, with args beginning with: `key`, ")
+		}
+		value, ok := s.take(args[1].(string))
+		if !ok {
+			return redis.Nil
+		}
+		cmd.(*redis.StringCmd).SetVal(value)
+		return nil
+	case "eval":
+		value, ok := s.take(args[3].(string))
+		if !ok {
+			return redis.Nil
+		}
+		cmd.(*redis.Cmd).SetVal(value)
+		return nil
+	default:
+		return fmt.Errorf("unexpected %s", cmd.Name())
+	}
+}
+
+func (s *server) take(key string) (string, bool) {
+	value, ok := s.values[key]
+	delete(s.values, key)
+	return value, ok
+}
+
+// calls are all operations, each once, such that the server must be asked.
+func calls(client redis.UniversalClient) map[string]func(context.Context) error {
+	s, g := redisstore.NewChallenges(client, nil), redisstore.NewReplayGuard(client, nil)
+	return map[string]func(context.Context) error{
+		"Put": func(ctx context.Context) error {
+			_, err := s.Put(ctx, nil, time.Now().Add(time.Hour))
+			return err
+		},
+		"Consume": func(ctx context.Context) error {
+			_, err := s.Consume(ctx, strings.Repeat("A", 26))
+			return err
+		},
+		"Use": func(ctx context.Context) error {
+			_, err := g.Use(ctx, "id", time.Now().Add(time.Hour))
+			return err
+		},
+	}
+}
+
+// answering returns a client whose server is a function.
+func answering(t *testing.T, server func(context.Context, redis.Cmder) error) redis.UniversalClient {
+	t.Helper()
+	client := redis.NewClient(&redis.Options{MaxRetries: -1})
+	t.Cleanup(func() { _ = client.Close() })
+	client.AddHook(hook(server))
+	return client
+}
+
+type hook func(context.Context, redis.Cmder) error
+
+func (h hook) ProcessHook(redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		err := h(ctx, cmd)
+		cmd.SetErr(err)
+		return err
+	}
+}
+
+func (h hook) ProcessPipelineHook(redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(context.Context, []redis.Cmder) error { return errors.New("no pipeline is used") }
+}
+
+func (h hook) DialHook(redis.DialHook) redis.DialHook {
+	return func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no connection is used")
+	}
+}
