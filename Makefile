@@ -1,0 +1,47 @@
+# Every target is complete by itself on a machine with Go, git and a C compiler.
+
+released := core ginpasskeys echopasskeys chipasskeys gormstore redisstore conformance
+modules  := $(released) conformance/integration examples
+export GOTOOLCHAIN := local
+
+FUZZTIME ?= 1m
+
+.PHONY: help test race lint alone bench fuzz mutants fmt deps
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+test: deps lint race alone ## Everything a change must pass; installs what it needs
+
+race: deps ## All tests of all modules together, under the race detector
+	go test -race -timeout 15m work
+
+lint: bin/golangci-lint ## gofmt, go vet and golangci-lint
+	@unformatted=$$(gofmt -l $(modules)); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
+	go vet work
+	bin/golangci-lint run $(modules:%=./%/...)
+
+alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
+	@for m in $(modules); do \
+		echo "== $$m alone" && (cd $$m && export GOWORK=off && \
+		go mod tidy -diff && go vet ./... && go test -timeout 15m ./...) || exit 1; \
+	done
+
+bench: ## How a sign-in compares with one signature check and a hand-written handler
+	go test -run '^$$' -bench . -benchtime 2s ./core ./conformance/integration
+
+fuzz: ## Each fuzz target for FUZZTIME, by default a minute
+	@for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' core/fuzz_test.go); do \
+		echo "== $$f" && (cd core && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+	done
+
+mutants: ## Take each guard out in turn: some test must fail
+	cd tools && GOWORK=off go run ./mutants
+
+fmt: ## Format the code
+	gofmt -w $(modules)
+
+deps:
+	@.ci/deps
+
+bin/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && GOWORK=off go build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint

@@ -1,0 +1,99 @@
+// Command chi is the passkeys demo on Chi: sign-up, sign-in without a password
+// and with or without a username, and the management of passkeys.
+//
+//	go run ./examples/chi
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/passkeys-go/passkeys/chipasskeys"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/examples/internal/app"
+)
+
+func main() { app.Main("Chi", router) }
+
+// router is the whole application. a keeps its accounts and sessions; the
+// session is in the context of each request.
+func router(a *app.App) (http.Handler, error) {
+	r := chi.NewRouter()
+	r.Use(middleware.Recoverer)
+
+	// The passkeys: seven routes, and what the application has to say to them.
+	var err error
+	r.Route("/auth/passkeys", func(r chi.Router) {
+		err = chipasskeys.Mount(r, a.Passkeys, chipasskeys.Hooks{
+			GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
+				return a.CurrentUser(x.R.Context())
+			},
+			OnRegistered: func(x passkeys.Exchange, user passkeys.User, _ passkeys.Credential) error {
+				return a.Registered(x.R.Context(), user)
+			},
+			OnAuthenticated: func(x passkeys.Exchange, result passkeys.AuthenticationResult) (any, error) {
+				return a.Authenticated(x.R.Context(), result.UserID)
+			},
+			FindUser: func(x passkeys.Exchange, username string) (string, error) {
+				return a.FindUser(x.R.Context(), username)
+			},
+			SessionID: func(x passkeys.Exchange) string {
+				return a.SessionID(x.R.Context())
+			},
+			HasOtherSignIn: func(passkeys.Exchange, passkeys.User) (bool, error) {
+				return false, nil // passkeys are all there is, so the last one cannot be removed
+			},
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// The application's own routes.
+	r.Post("/api/signup", func(w http.ResponseWriter, r *http.Request) {
+		var body struct {
+			Username string `json:"username"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			fail(w, passkeys.ErrInvalidRequest)
+			return
+		}
+		if err := a.BeginSignUp(r.Context(), body.Username); err != nil {
+			fail(w, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+	r.Get("/api/me", func(w http.ResponseWriter, r *http.Request) {
+		me, err := a.Me(r.Context())
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		writeJSON(w, http.StatusOK, me)
+	})
+	r.Post("/api/signout", func(w http.ResponseWriter, r *http.Request) {
+		if err := a.SignOut(r.Context()); err != nil {
+			fail(w, err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
+	})
+
+	// Everything else is the page and what it loads.
+	r.Handle("/*", app.Page())
+	return r, nil
+}
+
+func fail(w http.ResponseWriter, err error) {
+	status, body := app.Failure(err)
+	writeJSON(w, status, body)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
+}

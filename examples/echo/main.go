@@ -1,0 +1,81 @@
+// Command echo is the passkeys demo on Echo: sign-up, sign-in without a password
+// and with or without a username, and the management of passkeys.
+//
+//	go run ./examples/echo
+package main
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/echopasskeys"
+	"github.com/passkeys-go/passkeys/examples/internal/app"
+)
+
+func main() { app.Main("Echo", router) }
+
+// router is the whole application. a keeps its accounts and sessions; the
+// session is in the context of each request.
+func router(a *app.App) (http.Handler, error) {
+	e := echo.New()
+	e.Use(middleware.Recover())
+
+	// The passkeys: seven routes, and what the application has to say to them.
+	err := echopasskeys.Mount(e.Group("/auth/passkeys"), a.Passkeys, echopasskeys.Hooks{
+		GetUser: func(c echo.Context) (passkeys.User, error) {
+			return a.CurrentUser(c.Request().Context())
+		},
+		OnRegistered: func(c echo.Context, user passkeys.User, _ passkeys.Credential) error {
+			return a.Registered(c.Request().Context(), user)
+		},
+		OnAuthenticated: func(c echo.Context, result passkeys.AuthenticationResult) (any, error) {
+			return a.Authenticated(c.Request().Context(), result.UserID)
+		},
+		FindUser: func(c echo.Context, username string) (string, error) {
+			return a.FindUser(c.Request().Context(), username)
+		},
+		SessionID: func(c echo.Context) string {
+			return a.SessionID(c.Request().Context())
+		},
+		HasOtherSignIn: func(echo.Context, passkeys.User) (bool, error) {
+			return false, nil // passkeys are all there is, so the last one cannot be removed
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// The application's own routes.
+	api := e.Group("/api")
+	api.POST("/signup", func(c echo.Context) error {
+		var body struct {
+			Username string `json:"username"`
+		}
+		if err := c.Bind(&body); err != nil {
+			return c.JSON(app.Failure(passkeys.ErrInvalidRequest))
+		}
+		if err := a.BeginSignUp(c.Request().Context(), body.Username); err != nil {
+			return c.JSON(app.Failure(err))
+		}
+		return c.NoContent(http.StatusNoContent)
+	})
+	api.GET("/me", func(c echo.Context) error {
+		me, err := a.Me(c.Request().Context())
+		if err != nil {
+			return c.JSON(app.Failure(err))
+		}
+		return c.JSON(http.StatusOK, me)
+	})
+	api.POST("/signout", func(c echo.Context) error {
+		if err := a.SignOut(c.Request().Context()); err != nil {
+			return c.JSON(app.Failure(err))
+		}
+		return c.NoContent(http.StatusNoContent)
+	})
+
+	// Everything else is the page and what it loads.
+	e.GET("/*", echo.WrapHandler(app.Page()))
+	return e, nil
+}

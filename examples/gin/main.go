@@ -1,0 +1,85 @@
+// Command gin is the passkeys demo on Gin: sign-up, sign-in without a password
+// and with or without a username, and the management of passkeys.
+//
+//	go run ./examples/gin
+package main
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/examples/internal/app"
+	"github.com/passkeys-go/passkeys/ginpasskeys"
+)
+
+func main() { app.Main("Gin", router) }
+
+// router is the whole application. a keeps its accounts and sessions; the
+// session is in the context of each request.
+func router(a *app.App) (http.Handler, error) {
+	gin.SetMode(gin.ReleaseMode)
+	r := gin.New()
+	r.Use(gin.Recovery())
+
+	// The passkeys: seven routes, and what the application has to say to them.
+	err := ginpasskeys.Mount(r.Group("/auth/passkeys"), a.Passkeys, ginpasskeys.Hooks{
+		GetUser: func(c *gin.Context) (passkeys.User, error) {
+			return a.CurrentUser(c.Request.Context())
+		},
+		OnRegistered: func(c *gin.Context, user passkeys.User, _ passkeys.Credential) error {
+			return a.Registered(c.Request.Context(), user)
+		},
+		OnAuthenticated: func(c *gin.Context, result passkeys.AuthenticationResult) (any, error) {
+			return a.Authenticated(c.Request.Context(), result.UserID)
+		},
+		FindUser: func(c *gin.Context, username string) (string, error) {
+			return a.FindUser(c.Request.Context(), username)
+		},
+		SessionID: func(c *gin.Context) string {
+			return a.SessionID(c.Request.Context())
+		},
+		HasOtherSignIn: func(*gin.Context, passkeys.User) (bool, error) {
+			return false, nil // passkeys are all there is, so the last one cannot be removed
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// The application's own routes.
+	api := r.Group("/api")
+	api.POST("/signup", func(c *gin.Context) {
+		var body struct {
+			Username string `json:"username"`
+		}
+		if err := c.ShouldBindJSON(&body); err != nil {
+			c.JSON(app.Failure(passkeys.ErrInvalidRequest))
+			return
+		}
+		if err := a.BeginSignUp(c.Request.Context(), body.Username); err != nil {
+			c.JSON(app.Failure(err))
+			return
+		}
+		c.Status(http.StatusNoContent)
+	})
+	api.GET("/me", func(c *gin.Context) {
+		me, err := a.Me(c.Request.Context())
+		if err != nil {
+			c.JSON(app.Failure(err))
+			return
+		}
+		c.JSON(http.StatusOK, me)
+	})
+	api.POST("/signout", func(c *gin.Context) {
+		if err := a.SignOut(c.Request.Context()); err != nil {
+			c.JSON(app.Failure(err))
+			return
+		}
+		c.Status(http.StatusNoContent)
+	})
+
+	// Everything else is the page and what it loads.
+	r.NoRoute(gin.WrapH(app.Page()))
+	return r, nil
+}

@@ -1,0 +1,183 @@
+// Package app is what the example programs have in common: accounts, sessions,
+// the stores, the page and the server. What differs, and what there is to learn
+// about a framework, is in gin/main.go, echo/main.go and chi/main.go.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/alexedwards/scs/v2"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// App is one running example. Its methods take the context of a request, in
+// which the session is.
+type App struct {
+	// Passkeys is what an adapter mounts.
+	Passkeys *passkeys.Passkeys
+
+	accounts accounts
+	sessions *scs.SessionManager
+}
+
+// Me is who is signed in, as the page sees it.
+type Me struct {
+	Username string `json:"username"`
+}
+
+// What a session holds: the id of who is signed in, or the id and name of who is
+// about to sign up, and an id of its own.
+const (
+	keyUser        = "user"
+	keyPendingID   = "pending_id"
+	keyPendingName = "pending_name"
+	keySession     = "session"
+)
+
+// BeginSignUp remembers in the session who wants to sign up. The account is
+// created by [App.Registered], with its first passkey: until then a username is
+// neither reserved nor in the database.
+func (a *App) BeginSignUp(ctx context.Context, username string) error {
+	pending, err := newAccount(username)
+	if err != nil {
+		return err
+	}
+	// A kindness, before a passkey is made in vain; create decides.
+	taken, err := a.accounts.byUsername(ctx, username)
+	if err != nil {
+		return err
+	}
+	if taken.ID != "" {
+		return errUsernameTaken
+	}
+	a.sessions.Put(ctx, keyPendingID, pending.ID)
+	a.sessions.Put(ctx, keyPendingName, pending.DisplayName)
+	return nil
+}
+
+// CurrentUser is the hook GetUser: who is signed in, else who is signing up.
+func (a *App) CurrentUser(ctx context.Context) (passkeys.User, error) {
+	switch signedIn, err := a.signedIn(ctx); {
+	case err != nil:
+		return passkeys.User{}, err
+	case signedIn.ID != "":
+		return signedIn.user(), nil
+	}
+	if pending := a.pending(ctx); pending.ID != "" {
+		return pending.user(), nil
+	}
+	return passkeys.User{}, passkeys.ErrUnauthenticated
+}
+
+// Registered is the hook OnRegistered: it creates the account of a sign-up and
+// signs it in. For a further passkey of an account there is nothing to do.
+func (a *App) Registered(ctx context.Context, user passkeys.User) error {
+	if a.sessions.GetString(ctx, keyUser) == user.ID {
+		return nil
+	}
+	// From here on the session may do more than before, so it gets another token:
+	// whoever knew the old one is left with nothing. First, because after the
+	// account is created nothing may fail any more.
+	if err := a.sessions.RenewToken(ctx); err != nil {
+		return err
+	}
+	created, err := newAccount(user.Name)
+	if err != nil {
+		return err
+	}
+	created.ID = user.ID
+	if err := a.accounts.create(ctx, created); err != nil {
+		return err
+	}
+	a.signIn(ctx, user.ID)
+	return nil
+}
+
+// Authenticated is the hook OnAuthenticated: it starts the session.
+func (a *App) Authenticated(ctx context.Context, userID string) (Me, error) {
+	owner, err := a.accounts.byID(ctx, userID)
+	if err != nil {
+		return Me{}, err
+	}
+	if owner.ID == "" {
+		// The passkey of an account that is gone. On this word the page tells the
+		// browser to forget it.
+		return Me{}, passkeys.ErrCredentialNotFound
+	}
+	if err := a.sessions.RenewToken(ctx); err != nil {
+		return Me{}, err
+	}
+	a.signIn(ctx, userID)
+	return Me{owner.DisplayName}, nil
+}
+
+// FindUser is the hook of the same name.
+func (a *App) FindUser(ctx context.Context, username string) (userID string, err error) {
+	found, err := a.accounts.byUsername(ctx, username)
+	return found.ID, err
+}
+
+// SessionID is the hook of the same name: what begins in one browser cannot be
+// finished in another. It outlives RenewToken, which the token does not.
+func (a *App) SessionID(ctx context.Context) string {
+	id := a.sessions.GetString(ctx, keySession)
+	if id == "" {
+		id = rand.Text()
+		a.sessions.Put(ctx, keySession, id)
+	}
+	return id
+}
+
+// Me returns who is signed in, or passkeys.ErrUnauthenticated.
+func (a *App) Me(ctx context.Context) (Me, error) {
+	signedIn, err := a.signedIn(ctx)
+	if err != nil {
+		return Me{}, err
+	}
+	if signedIn.ID == "" {
+		return Me{}, passkeys.ErrUnauthenticated
+	}
+	return Me{signedIn.DisplayName}, nil
+}
+
+// SignOut ends the session, on the server and in the browser.
+func (a *App) SignOut(ctx context.Context) error {
+	return a.sessions.Destroy(ctx)
+}
+
+// signedIn and pending return the zero account for nobody.
+func (a *App) signedIn(ctx context.Context) (account, error) {
+	id := a.sessions.GetString(ctx, keyUser)
+	if id == "" {
+		return account{}, nil
+	}
+	return a.accounts.byID(ctx, id)
+}
+
+func (a *App) pending(ctx context.Context) account {
+	return account{ID: a.sessions.GetString(ctx, keyPendingID), DisplayName: a.sessions.GetString(ctx, keyPendingName)}
+}
+
+func (a *App) signIn(ctx context.Context, userID string) {
+	a.sessions.Remove(ctx, keyPendingID)
+	a.sessions.Remove(ctx, keyPendingName)
+	a.sessions.Put(ctx, keyUser, userID)
+}
+
+// errInternal is all that a client learns of a failure that is not its own.
+var errInternal = &passkeys.Error{Code: "internal_error", Status: http.StatusInternalServerError, Message: "Something went wrong."}
+
+// Failure returns the status and the JSON value that answer err, in the form
+// that the passkey routes use: {"error":{"code","message"}}.
+func Failure(err error) (status int, body any) {
+	e, ok := errors.AsType[*passkeys.Error](err)
+	if !ok {
+		slog.Error("request failed", "error", err)
+		e = errInternal
+	}
+	return e.Status, map[string]any{"error": map[string]string{"code": e.Code, "message": e.Message}}
+}

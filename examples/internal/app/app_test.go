@@ -1,0 +1,266 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/alexedwards/scs/v2"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// newTestApp returns an App on an empty database.
+func newTestApp(t *testing.T) *App {
+	t.Helper()
+	db, _, err := openDatabase(filepath.Join(t.TempDir(), "test.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if pool, err := db.DB(); err == nil {
+			_ = pool.Close()
+		}
+	})
+	return &App{accounts: accounts{db}, sessions: scs.New()}
+}
+
+// browser returns the context of requests from one browser that is new here.
+func (a *App) browser(t *testing.T) context.Context {
+	t.Helper()
+	ctx, err := a.sessions.Load(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// signUp goes through a sign-up and returns the new user.
+func (a *App) signUp(t *testing.T, ctx context.Context, username string) passkeys.User {
+	t.Helper()
+	if err := a.BeginSignUp(ctx, username); err != nil {
+		t.Fatal(err)
+	}
+	user, err := a.CurrentUser(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Registered(ctx, user); err != nil {
+		t.Fatal(err)
+	}
+	return user
+}
+
+func (a *App) count(t *testing.T) (n int64) {
+	t.Helper()
+	if err := a.accounts.db.Model(&account{}).Count(&n).Error; err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestUsername(t *testing.T) {
+	for _, row := range []struct {
+		name, typed, display string // display is "" for a name that is refused
+	}{
+		{"as it is typed", "Ann", "Ann"},
+		{"without the space around it", "  Ann Example\t", "Ann Example"},
+		{"64 characters, whatever their bytes", strings.Repeat("é", 64), strings.Repeat("é", 64)},
+		{"65 characters", strings.Repeat("x", 65), ""},
+		{"nothing", "", ""},
+		{"only space", " \t ", ""},
+		{"what cannot be seen", "An\u202en", ""},
+		{"a line break", "An\nn", ""},
+		{"a NUL, which PostgreSQL cannot store", "An\x00n", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := newTestApp(t)
+			ctx := a.browser(t)
+			err := a.BeginSignUp(ctx, row.typed)
+			if row.display == "" {
+				if !errors.Is(err, errUsernameInvalid) {
+					t.Errorf("err = %v; want %v", err, errUsernameInvalid)
+				}
+				return
+			}
+			user, errUser := a.CurrentUser(ctx)
+			if err != nil || errUser != nil || user.Name != row.display {
+				t.Errorf("user = %+v, %v, %v; want the name %q", user, err, errUser, row.display)
+			}
+		})
+	}
+}
+
+func TestSignUp(t *testing.T) {
+	t.Run("creates nothing before there is a passkey", func(t *testing.T) {
+		a := newTestApp(t)
+		ctx := a.browser(t)
+		if err := a.BeginSignUp(ctx, "ann"); err != nil {
+			t.Fatal(err)
+		}
+		if n := a.count(t); n != 0 {
+			t.Errorf("there are %d accounts; want none", n)
+		}
+		if _, err := a.Me(ctx); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("Me: %v; want %v", err, passkeys.ErrUnauthenticated)
+		}
+		if err := a.BeginSignUp(a.browser(t), "ann"); err != nil {
+			t.Errorf("somebody else's sign-up: %v; want none, because the name is not taken yet", err)
+		}
+	})
+	t.Run("is the same user at both ends of the registration, and signed in after it", func(t *testing.T) {
+		a := newTestApp(t)
+		ctx := a.browser(t)
+		user := a.signUp(t, ctx, "Ann")
+		after, err := a.CurrentUser(ctx)
+		if err != nil || after != user {
+			t.Errorf("CurrentUser = %+v, %v; want %+v", after, err, user)
+		}
+		if me, err := a.Me(ctx); err != nil || me.Username != "Ann" {
+			t.Errorf("Me = %+v, %v; want Ann", me, err)
+		}
+	})
+	t.Run("is refused for a name that is taken, in whatever spelling", func(t *testing.T) {
+		a := newTestApp(t)
+		a.signUp(t, a.browser(t), "André")
+		for _, username := range []string{"André", "ANDRÉ", " andré ", "Andre\u0301"} {
+			if err := a.BeginSignUp(a.browser(t), username); !errors.Is(err, errUsernameTaken) {
+				t.Errorf("%q: %v; want %v", username, err, errUsernameTaken)
+			}
+		}
+	})
+	t.Run("of two for one name that of the first passkey wins", func(t *testing.T) {
+		a := newTestApp(t)
+		first, second := a.browser(t), a.browser(t)
+		for _, ctx := range []context.Context{first, second} {
+			if err := a.BeginSignUp(ctx, "ann"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		winner, _ := a.CurrentUser(second)
+		if err := a.Registered(second, winner); err != nil {
+			t.Fatal(err)
+		}
+		loser, _ := a.CurrentUser(first)
+		if err := a.Registered(first, loser); !errors.Is(err, errUsernameTaken) {
+			t.Errorf("Registered: %v; want %v, which takes the passkey back", err, errUsernameTaken)
+		}
+		if _, err := a.Me(first); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("Me: %v; want %v", err, passkeys.ErrUnauthenticated)
+		}
+	})
+	t.Run("a further passkey makes no further account", func(t *testing.T) {
+		a := newTestApp(t)
+		ctx := a.browser(t)
+		user := a.signUp(t, ctx, "ann")
+		if err := a.Registered(ctx, user); err != nil {
+			t.Fatal(err)
+		}
+		if n := a.count(t); n != 1 {
+			t.Errorf("there are %d accounts; want 1", n)
+		}
+	})
+}
+
+func TestSession(t *testing.T) {
+	a := newTestApp(t)
+	user := a.signUp(t, a.browser(t), "Ann")
+
+	t.Run("nobody is signed in at first", func(t *testing.T) {
+		if _, err := a.CurrentUser(a.browser(t)); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("CurrentUser: %v; want %v", err, passkeys.ErrUnauthenticated)
+		}
+	})
+	t.Run("signing in changes its token, and not the id that ceremonies are tied to", func(t *testing.T) {
+		ctx := a.browser(t)
+		id := a.SessionID(ctx)
+		token, _, err := a.sessions.Commit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		me, err := a.Authenticated(ctx, user.ID)
+		if err != nil || me.Username != "Ann" {
+			t.Fatalf("Authenticated = %+v, %v; want Ann", me, err)
+		}
+		if a.sessions.Token(ctx) == token {
+			t.Error("the token is the one from before")
+		}
+		if id == "" || a.SessionID(ctx) != id {
+			t.Errorf("SessionID = %q; want %q, and not empty", a.SessionID(ctx), id)
+		}
+	})
+	t.Run("signing up changes its token", func(t *testing.T) {
+		ctx := a.browser(t)
+		if err := a.BeginSignUp(ctx, "bob"); err != nil {
+			t.Fatal(err)
+		}
+		token, _, err := a.sessions.Commit(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bob, _ := a.CurrentUser(ctx)
+		if err := a.Registered(ctx, bob); err != nil {
+			t.Fatal(err)
+		}
+		if a.sessions.Token(ctx) == token {
+			t.Error("the token is the one from before")
+		}
+	})
+	t.Run("a sign-in ends a sign-up that was not finished", func(t *testing.T) {
+		ctx := a.browser(t)
+		if err := a.BeginSignUp(ctx, "carol"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Authenticated(ctx, user.ID); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := a.CurrentUser(ctx); err != nil || got != user {
+			t.Errorf("CurrentUser = %+v, %v; want %+v", got, err, user)
+		}
+		if a.pending(ctx).ID != "" {
+			t.Error("the session still remembers the sign-up")
+		}
+	})
+	t.Run("signing out leaves nothing", func(t *testing.T) {
+		ctx := a.browser(t)
+		if _, err := a.Authenticated(ctx, user.ID); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.SignOut(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.CurrentUser(ctx); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("CurrentUser: %v; want %v", err, passkeys.ErrUnauthenticated)
+		}
+	})
+	t.Run("the passkey of an account that is gone is not known", func(t *testing.T) {
+		ctx := a.browser(t)
+		if _, err := a.Authenticated(ctx, "nobody"); !errors.Is(err, passkeys.ErrCredentialNotFound) {
+			t.Errorf("Authenticated: %v; want %v", err, passkeys.ErrCredentialNotFound)
+		}
+	})
+}
+
+func TestFindUser(t *testing.T) {
+	a := newTestApp(t)
+	user := a.signUp(t, a.browser(t), "Ann")
+	for username, want := range map[string]string{
+		"Ann": user.ID, "aNN": user.ID, // as it was typed, in any case of letters
+		"Anna": "", "": "", "A\x00nn": "", strings.Repeat("x", 1000): "", // nobody, and no error
+	} {
+		if got, err := a.FindUser(t.Context(), username); err != nil || got != want {
+			t.Errorf("FindUser(%q) = %q, %v; want %q", username, got, err, want)
+		}
+	}
+}
+
+func TestFailure(t *testing.T) {
+	status, body := Failure(errors.New("disk on fire"))
+	if status != 500 || strings.Contains(strings.ToLower(body.(map[string]any)["error"].(map[string]string)["message"]), "fire") {
+		t.Errorf("Failure = %d, %v; want a 500 that says nothing", status, body)
+	}
+	if status, _ := Failure(errUsernameTaken); status != 409 {
+		t.Errorf("Failure = %d; want the error's own status, 409", status)
+	}
+}
