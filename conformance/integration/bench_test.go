@@ -29,7 +29,7 @@ import (
 func BenchmarkLogin(b *testing.B) {
 	for i, program := range programs {
 		b.Run(program.name, func(b *testing.B) {
-			ours := serve(b, program.make)
+			ours := serve(b, program.mount)
 			theirs := newClient(b, handWritten[i](newByHand(b)))
 			oursLogin, theirsLogin := login(b, ours), login(b, theirs)
 			verify := rawVerification(b)

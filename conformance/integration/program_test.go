@@ -24,8 +24,8 @@ import (
 // programs are the quick start's, one for each framework: a header says who is
 // signing up, and a sign-in answers with the user and his counter.
 var programs = []struct {
-	name string
-	make func(*passkeys.Passkeys) (http.Handler, error)
+	name  string
+	mount func(*passkeys.Passkeys) (http.Handler, error)
 }{
 	{"gin", func(p *passkeys.Passkeys) (http.Handler, error) {
 		gin.SetMode(gin.ReleaseMode)
@@ -86,7 +86,7 @@ var exchangeHooks = passkeys.Hooks[passkeys.Exchange]{
 }
 
 // serve starts a program on an empty store and returns a client for it.
-func serve(tb testing.TB, make func(*passkeys.Passkeys) (http.Handler, error)) *client {
+func serve(tb testing.TB, mount func(*passkeys.Passkeys) (http.Handler, error)) *client {
 	tb.Helper()
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
@@ -95,7 +95,7 @@ func serve(tb testing.TB, make func(*passkeys.Passkeys) (http.Handler, error)) *
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h, err := make(p)
+	h, err := mount(p)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestAThousandUsersSignInTenTimes(t *testing.T) {
 	const users, signIns, atOnce = 1000, 10, 16
 	for _, program := range programs {
 		t.Run(program.name, func(t *testing.T) {
-			c := serve(t, program.make)
+			c := serve(t, program.mount)
 			var group sync.WaitGroup
 			next := make(chan int)
 			for range atOnce {
