@@ -66,6 +66,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"off-curve key", "a point that is not on its curve can never sign in", key(ec2(0x26, 1, bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{9}, 32))), passkeys.ReasonPublicKeyInvalid},
 		{"nonsense key", "a map that is no key can never sign in", key([]byte{0xa1, 0x01, 0x02}), passkeys.ReasonPublicKeyInvalid},
 		{"wrong curve", "ES256 is on P-256 alone", key(ec2(0x26, 2, bytes.Repeat([]byte{7}, 32), bytes.Repeat([]byte{9}, 32))), passkeys.ReasonPublicKeyInvalid},
+		{"Ed25519 key that is no point", "half of all strings of 32 bytes are none", key(append([]byte{0xa4, 0x01, 0x01, 0x03, 0x27, 0x20, 0x06, 0x21, 0x58, 32}, bytes.Repeat([]byte{2}, 32)...)), passkeys.ReasonPublicKeyInvalid},
 		{"RSA of 1,024 bits", "a short modulus can be factored", key(rsa(modulus(1024), f4)), passkeys.ReasonPublicKeyInvalid},
 		{"RSA of 8,192 bits", "a long modulus costs the server, not the client", key(rsa(modulus(8192), f4)), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with exponent 1", "every signature would be its own message", key(rsa(modulus(2048), []byte{1})), passkeys.ReasonPublicKeyInvalid},
@@ -74,7 +75,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"RSA with a huge exponent", "the standard library refuses to verify with it", key(rsa(modulus(2048), []byte{1, 0, 0, 0, 1})), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with leading zeros", "the modulus is written one way", key(rsa(append([]byte{0}, modulus(2048)...), f4)), passkeys.ReasonPublicKeyInvalid},
 		{"algorithm not asked for", "the key's own algorithm counts, not the client's word for it", func(a *passkeytest.Authenticator) {
-			a.Algorithm = passkeytest.EdDSA
+			a.Algorithm = passkeytest.RS256
 			a.Corrupt = func(r *passkeytest.Response) { r.PublicKeyAlgorithm = passkeytest.ES256 }
 		}, passkeys.ReasonAlgorithmNotAllowed},
 		{"sign-in's client data", "a signature made for one ceremony is none for the other", client(func(c *passkeytest.ClientData) { c.Type = "webauthn.get" }), passkeys.ReasonCeremonyTypeMismatch},
@@ -114,7 +115,7 @@ func TestRegistrationRefuses(t *testing.T) {
 			b := newBench(t, func(c *passkeys.Config) {
 				c.UserVerification = passkeys.UserVerificationRequired
 				c.Attestation = passkeys.AttestationDirect
-				c.Algorithms = []passkeys.Algorithm{passkeys.ES256, passkeys.RS256}
+				c.Algorithms = []passkeys.Algorithm{passkeys.ES256, passkeys.EdDSA}
 			})
 			a := passkeytest.New(origin)
 			row.lie(a)

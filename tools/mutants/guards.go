@@ -20,7 +20,7 @@ var guards = []guard{
 	{rule: "the key can verify", file: "core/internal/engine/engine.go", old: "algorithm, err := checkPublicKey(auth.AttData.CredentialPublicKey)\n	if err != nil {", new: "algorithm, err := checkPublicKey(auth.AttData.CredentialPublicKey)\n	if false && err != nil {"},
 	{rule: "an RSA key is sound", file: "core/internal/engine/engine.go", old: "if err != nil || e < 3 || e%2 == 0 || e > 1<<31-1 || size < 2048 || size > 4096 || n[0] == 0 || n[len(n)-1]%2 == 0 {", new: "if err != nil || size < 0 || e < 0 {"},
 	{rule: "an Ed25519 key is a point", file: "core/internal/engine/engine.go", old: "if !validEd25519(k.XCoord) {", new: "if false {"},
-	{rule: "an Ed25519 key is not of small order", file: "core/internal/engine/ed25519.go", old: "if y.Cmp(small) == 0 {", new: "if false {"},
+	{rule: "an Ed25519 key is not of small order", file: "core/internal/engine/ed25519.go", old: "if y.Cmp(small) == 0 {", new: "if y.Cmp(small) == 2 {"},
 	{rule: "an Ed25519 key has one encoding", file: "core/internal/engine/ed25519.go", old: "if y.Cmp(p) >= 0 {", new: "if false {"},
 	{rule: "the assertion's signature", file: "core/internal/engine/engine.go", old: "publicKey, protocol.SignaturePolicy{}); err != nil {", new: "publicKey, protocol.SignaturePolicy{}); false && err != nil {"},
 	{rule: "a statement that was asked for verifies", file: "core/internal/engine/engine.go", old: "if verify(nil) != nil {", new: "if false {"},
