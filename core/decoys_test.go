@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
@@ -167,6 +168,67 @@ func TestDecoysFailLikeABadSignature(t *testing.T) {
 		raw, _ := base64.RawURLEncoding.DecodeString(decoy)
 		raw[0] ^= 1
 		b.refused(finish(base64.RawURLEncoding.EncodeToString(raw)), passkeys.ErrCredentialNotFound, passkeys.ReasonCredentialUnknown)
+	}
+}
+
+// Neither begin nor finish takes longer for the one than for the other. Both are
+// measured in turn, so that a noisy machine disturbs both alike; what would tell
+// them apart is a signature that is not checked, a tenth of the work.
+func TestDecoysTakeAsLong(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	a.CredentialID = make([]byte, 20)
+	b.mustRegister(a)
+	nobody := ""
+	for i := 0; nobody == ""; i++ { // with as many passkeys as alice
+		if name := fmt.Sprint("nobody-", i); len(b.allowed(name)) == 1 {
+			nobody = name
+		}
+	}
+	decoy := b.allowed(nobody)[0].ID
+
+	begin := func(name string) func() time.Duration {
+		return func() time.Duration {
+			start := time.Now()
+			if _, err := b.BeginAuthentication(ctx, name); err != nil {
+				t.Fatal(err)
+			}
+			return time.Since(start)
+		}
+	}
+	finish := func(id string) func() time.Duration {
+		return func() time.Duration {
+			a.Corrupt = func(r *passkeytest.Response) {
+				r.Signature[8] ^= 1
+				if id != "" {
+					r.ID, r.RawID = id, id
+				}
+			}
+			r := b.get(a, "")
+			start := time.Now()
+			if _, err := b.FinishAuthentication(ctx, r); err == nil {
+				t.Fatal("signed in")
+			}
+			return time.Since(start)
+		}
+	}
+	for _, row := range []struct {
+		name         string
+		user, nobody func() time.Duration
+	}{
+		{"begin", begin(alice.ID), begin(nobody)},
+		{"finish", finish(""), finish(decoy)},
+	} {
+		var user, other []time.Duration
+		for range 501 {
+			user, other = append(user, row.user()), append(other, row.nobody())
+		}
+		slices.Sort(user)
+		slices.Sort(other)
+		if ratio := float64(user[250]) / float64(other[250]); ratio < 0.6 || ratio > 1/0.6 {
+			t.Errorf("%s takes %v for a user, %v for nobody", row.name, user[250], other[250])
+		}
 	}
 }
 

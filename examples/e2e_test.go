@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+	"github.com/passkeys-go/passkeys/examples/internal/app"
 )
 
 func TestEndToEnd(t *testing.T) {
@@ -49,6 +51,41 @@ func TestEndToEnd(t *testing.T) {
 				if !ok {
 					t.Fatalf("%s: %s", step.name, step.sentence)
 				}
+			}
+		})
+	}
+}
+
+// TestFloodIsStemmed sends more begins than one address may, and sees that they
+// are refused while the rest of the application goes on.
+func TestFloodIsStemmed(t *testing.T) {
+	programs := t.TempDir()
+	build := exec.Command("go", "build", "-o", programs, "./gin", "./echo", "./chi")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the examples: %v\n%s", err, out)
+	}
+	for _, framework := range []string{"gin", "echo", "chi"} {
+		t.Run(framework, func(t *testing.T) {
+			program := start(t, filepath.Join(programs, framework))
+			status := map[int]int{}
+			for range 2 * app.RateLimit {
+				r, err := http.Post(program.url+"/auth/passkeys/authenticate/begin", "application/json", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = r.Body.Close()
+				status[r.StatusCode]++
+			}
+			if status[http.StatusOK] < app.RateLimit/2 || status[http.StatusTooManyRequests] < 10 || len(status) != 2 {
+				t.Errorf("answers by status: %v", status)
+			}
+			r, err := http.Get(program.url + "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = r.Body.Close()
+			if r.StatusCode != http.StatusOK {
+				t.Errorf("the page: %d", r.StatusCode)
 			}
 		})
 	}

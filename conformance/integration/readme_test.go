@@ -18,9 +18,9 @@ var readmeImports = map[string]string{
 	"chi": "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v4", "echopasskeys": "github.com/passkeys-go/passkeys/echopasskeys",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
-	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "json": "encoding/json",
+	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
 	"log": "log", "middleware": "github.com/labstack/echo/v4/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
-	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore",
+	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "time": "time",
 }
 
 // What such a block may take for granted: its values are the parameters of the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
+	"github.com/go-chi/httprate"
 	"github.com/passkeys-go/passkeys/chipasskeys"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
@@ -26,6 +27,7 @@ func router(a *app.App) (http.Handler, error) {
 	// The passkeys: seven routes, and what the application has to say to them.
 	var err error
 	r.Route("/auth/passkeys", func(r chi.Router) {
+		r.Use(httprate.LimitByIP(app.RateLimit, app.RateWindow))
 		err = chipasskeys.Mount(r, a.Passkeys, chipasskeys.Hooks{
 			GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
 				return a.CurrentUser(x.R.Context())

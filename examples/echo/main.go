@@ -12,6 +12,7 @@ import (
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/echopasskeys"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
+	"golang.org/x/time/rate"
 )
 
 func main() { app.Main("Echo", router) }
@@ -23,7 +24,11 @@ func router(a *app.App) (http.Handler, error) {
 	e.Use(middleware.Recover())
 
 	// The passkeys: seven routes, and what the application has to say to them.
-	err := echopasskeys.Mount(e.Group("/auth/passkeys"), a.Passkeys, echopasskeys.Hooks{
+	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy: echo.ExtractIPFromXFFHeader()
+	limit := middleware.RateLimiter(middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
+		Rate: rate.Limit(app.RateLimit / app.RateWindow.Seconds()), Burst: app.RateLimit,
+	}))
+	err := echopasskeys.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, echopasskeys.Hooks{
 		GetUser: func(c echo.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request().Context())
 		},

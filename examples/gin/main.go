@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-chi/httprate"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
 	"github.com/passkeys-go/passkeys/ginpasskeys"
@@ -23,7 +24,7 @@ func router(a *app.App) (http.Handler, error) {
 	r.Use(gin.Recovery())
 
 	// The passkeys: seven routes, and what the application has to say to them.
-	err := ginpasskeys.Mount(r.Group("/auth/passkeys"), a.Passkeys, ginpasskeys.Hooks{
+	err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, ginpasskeys.Hooks{
 		GetUser: func(c *gin.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request.Context())
 		},
@@ -82,4 +83,16 @@ func router(a *app.App) (http.Handler, error) {
 	// Everything else is the page and what it loads.
 	r.NoRoute(gin.WrapH(app.Page()))
 	return r, nil
+}
+
+// rateLimit is a net/http limiter as a Gin middleware: Gin has none of its own.
+func rateLimit() gin.HandlerFunc {
+	limit := httprate.LimitByIP(app.RateLimit, app.RateWindow)
+	return func(c *gin.Context) {
+		passed := false
+		limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(c.Writer, c.Request)
+		if !passed {
+			c.Abort()
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 	passkeys "github.com/passkeys-go/passkeys/core"
@@ -23,6 +24,13 @@ type App struct {
 	accounts accounts
 	sessions *scs.SessionManager
 }
+
+// How many requests to the passkey routes one address may make in how long. Each
+// program puts its framework's own limiter in front of them.
+const (
+	RateLimit  = 200
+	RateWindow = 10 * time.Second
+)
 
 // Me is who is signed in, as the page sees it.
 type Me struct {
