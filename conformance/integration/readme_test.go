@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	_ "github.com/go-chi/httprate" // the README imports it, which go mod tidy does not see
 )
 
 // The imports that a block of the README which is no whole file may use, by the
