@@ -108,8 +108,11 @@ func (p *Passkeys) outcome(ctx context.Context, failed AuditEventType, userID st
 
 // logFailure tells the operator of a failure of which the client learns nothing.
 func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {
-	e := asError(err)
-	p.cfg.Logger.LogAttrs(ctx, slog.LevelError, "passkeys: "+what,
+	e, level := asError(err), slog.LevelError
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		level = slog.LevelInfo // the client went away
+	}
+	p.cfg.Logger.LogAttrs(ctx, level, "passkeys: "+what,
 		slog.String("request_id", requestID(ctx)), slog.String("code", e.Code), slog.String("detail", e.detail), slog.Any("error", e.cause))
 }
 

@@ -232,6 +232,23 @@ func TestDecoysTakeAsLong(t *testing.T) {
 	}
 }
 
+// Who has an account could try to register what begin listed for another: a
+// passkey's id is taken, and so must a decoy's be.
+func TestDecoysCannotBeRegistered(t *testing.T) {
+	b := newBench(t)
+	taken := b.mustRegister(passkeytest.New(origin)).ID
+	decoy, err := base64.RawURLEncoding.DecodeString(b.allowed("nobody")[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, why := range map[string]passkeys.Reason{string(taken): passkeys.ReasonCredentialExists, string(decoy): passkeys.ReasonCredentialDecoy} {
+		a := passkeytest.New(origin)
+		a.CredentialID = []byte(id)
+		_, err := b.register(a)
+		b.refused(err, passkeys.ErrCredentialExists, why)
+	}
+}
+
 // A begin in the name of nobody is for nobody: were it usernameless, anyone with
 // an account could tell by signing in with his own passkey.
 func TestNobodysSignInIsNobodys(t *testing.T) {

@@ -158,6 +158,14 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 	if p.full(existing) { // begun while there was room
 		return ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
+	if p.decoys.made(c.ID) {
+		// An id that begin has listed for another user cannot be registered if it
+		// is a passkey's; if it is a decoy's, that must look the same.
+		if _, err := p.cfg.Credentials.Get(ctx, c.ID); err != nil && !errors.Is(err, ErrCredentialNotFound) {
+			return storeError(err)
+		}
+		return ErrCredentialExists.because(ReasonCredentialDecoy)
+	}
 	if err := p.cfg.Credentials.Add(ctx, c); err != nil {
 		if errors.Is(err, ErrCredentialExists) {
 			return ErrCredentialExists.because(ReasonCredentialExists)

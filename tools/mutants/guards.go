@@ -79,6 +79,7 @@ var guards = []guard{
 	{rule: "unknown users have decoys", file: "core/decoys.go", old: "if len(credentials) == 0 {", new: "if false {"},
 	{rule: "a sign-in in nobody's name is nobody's", file: "core/decoys.go", old: "userID = p.decoys.nobody(name)", new: "_ = p.decoys.nobody(name)"},
 	{rule: "a decoy fails like a bad signature", file: "core/authentication.go", old: "case errors.Is(err, ErrCredentialNotFound) && p.decoys.made(response.RawID):", new: "case false:"},
+	{rule: "a decoy's id is taken", file: "core/registration.go", old: "if p.decoys.made(c.ID) {", new: "if false {"},
 	{rule: "a decoy is known by its tag", file: "core/decoys.go", old: "return n > 0 && hmac.Equal(id[n:], d.tag(id[:n]))", new: "return n > 0"},
 	{rule: "one name has one spelling", file: "core/decoys.go", old: "return strings.ToLower(norm.NFC.String(strings.TrimSpace(name)))", new: "_ = norm.NFC\n\treturn strings.TrimSpace(name)"},
 
