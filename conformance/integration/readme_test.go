@@ -102,7 +102,11 @@ func readmeFile(block string) string {
 	function := fmt.Sprintf(readmeFunction, body)
 	var imports []string
 	for _, q := range readmeQualifier.FindAllStringSubmatch(function, -1) {
-		if path := readmeImports[q[1]]; path != "" {
+		path := readmeImports[q[1]]
+		if q[1] == "middleware" && strings.Contains(block, "chi.") {
+			path = "github.com/go-chi/chi/v5/middleware"
+		}
+		if path != "" {
 			line := fmt.Sprintf("%s %q", q[1], path)
 			if !slices.Contains(imports, line) {
 				imports = append(imports, line)

@@ -27,7 +27,10 @@ func router(a *app.App) (http.Handler, error) {
 	// The passkeys: seven routes, and what the application has to say to them.
 	var err error
 	r.Route("/auth/passkeys", func(r chi.Router) {
-		r.Use(httprate.LimitByIP(app.RateLimit, app.RateWindow))
+		r.Use(middleware.ClientIPFromRemoteAddr) // behind a proxy: middleware.ClientIPFromXFF
+		r.Use(httprate.LimitBy(app.RateLimit, app.RateWindow, func(r *http.Request) (string, error) {
+			return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context())), nil
+		}))
 		err = chipasskeys.Mount(r, a.Passkeys, chipasskeys.Hooks{
 			GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
 				return a.CurrentUser(x.R.Context())

@@ -22,6 +22,9 @@ func router(a *app.App) (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.Use(gin.Recovery())
+	if err := r.SetTrustedProxies(nil); err != nil { // behind a proxy: its address
+		return nil, err
+	}
 
 	// The passkeys: seven routes, and what the application has to say to them.
 	err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, ginpasskeys.Hooks{
@@ -87,11 +90,9 @@ func router(a *app.App) (http.Handler, error) {
 
 // rateLimit is a net/http limiter as a Gin middleware: Gin has none of its own.
 func rateLimit() gin.HandlerFunc {
-	limit := httprate.LimitByIP(app.RateLimit, app.RateWindow)
+	limiter := httprate.NewRateLimiter(app.RateLimit, app.RateWindow)
 	return func(c *gin.Context) {
-		passed := false
-		limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(c.Writer, c.Request)
-		if !passed {
+		if limiter.RespondOnLimit(c.Writer, c.Request, httprate.CanonicalizeIP(c.ClientIP())) {
 			c.Abort()
 		}
 	}
