@@ -35,6 +35,13 @@ func TestPayload(t *testing.T) {
 	}
 }
 
+func TestPayloadHasAChallenge(t *testing.T) {
+	c := payload{purpose: forAuthentication, expiresAt: time.UnixMilli(1)}
+	if _, err := decodePayload(c.encode()); !errors.Is(err, errPayload) {
+		t.Errorf("an empty challenge, which an empty one would match: %v", err)
+	}
+}
+
 // A server that is being upgraded reads what its predecessor wrote.
 func TestPayloadFormatIsStable(t *testing.T) {
 	c := payload{purpose: forAuthentication, expiresAt: time.UnixMilli(1893456000123), challenge: []byte{1, 2, 3}, userID: "me", session: "s"}

@@ -102,6 +102,26 @@ func TestOriginHeader(t *testing.T) {
 	}
 }
 
+// unreadBody is a body that must not be read.
+type unreadBody struct{ t *testing.T }
+
+func (b unreadBody) Read([]byte) (int, error) {
+	b.t.Error("the body was read")
+	return 0, io.EOF
+}
+
+func TestABodyThatIsDeclaredTooLargeIsNotRead(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys)
+	r := httptest.NewRequest(http.MethodPost, "/authenticate/finish", unreadBody{t})
+	r.Header.Set("Content-Type", "application/json")
+	r.ContentLength = 64<<10 + 1
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	if w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d", w.Code)
+	}
+}
+
 func TestCeremoniesAreTiedToTheSession(t *testing.T) {
 	b := newBench(t)
 	a := passkeytest.New(origin)
