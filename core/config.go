@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -289,9 +288,6 @@ func checkRPID(id string) string {
 	if len(id) > 253 {
 		return "must be at most 253 characters"
 	}
-	if _, err := netip.ParseAddr(strings.Trim(id, "[]")); err == nil {
-		return "must be a domain, not an IP address"
-	}
 	labels := strings.Split(id, ".")
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
@@ -300,7 +296,7 @@ func checkRPID(id string) string {
 		}
 	}
 	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
-		return "must be a domain, not a number"
+		return "must be a domain, not an IP address"
 	}
 	return ""
 }

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	_ "github.com/go-chi/httprate" // the README imports it, which go mod tidy does not see
+	// What the README imports and nothing else here does, for go mod tidy to see.
+	_ "github.com/go-chi/httprate"
+	_ "github.com/labstack/echo/v4/middleware"
 )
 
 // The imports that a block of the README which is no whole file may use, by the

@@ -102,7 +102,7 @@ var guards = []guard{
 
 	// The configuration.
 	{rule: "an RP id is a lower-case domain", file: "core/config.go", old: `strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {`, new: "false {"},
-	{rule: "an RP id is no address", file: "core/config.go", old: `if _, err := netip.ParseAddr(strings.Trim(id, "[]")); err == nil {`, new: `if _, err := netip.ParseAddr(strings.Trim(id, "[]")); false && err == nil {`, packages: []string{"./core"}},
+	{rule: "an RP id is no address", file: "core/config.go", old: `if strings.Trim(labels[len(labels)-1], "0123456789") == "" {`, new: `if labels[0] == "" {`},
 	{rule: "an origin has no path", file: "core/config.go", old: `if u.Scheme+"://"+u.Host != origin || u.Hostname() == "" {`, new: `if u.Hostname() == "" {`},
 	{rule: "an origin has no default port", file: "core/config.go", old: `case u.Scheme == "http" && port == "80", u.Scheme == "https" && port == "443":`, new: "case false:"},
 	{rule: "a secret for decoys is long", file: "core/config.go", old: "if n := len(cfg.DecoySecret); n > 0 && n < minSecret {", new: "if n := len(cfg.DecoySecret); n < 0 {"},
