@@ -26,7 +26,8 @@ const (
 	AttestationPolicySelf AttestationPolicy = "self"
 	// AttestationPolicyTrusted asks for a statement whose certificates lead to a
 	// root in Config.Metadata that belongs to the authenticator's model, and for
-	// a model that is not reported compromised or revoked.
+	// a model that is not reported compromised or revoked. The fido-u2f format,
+	// which does not sign the AAGUID, is trusted only with the zero one.
 	AttestationPolicyTrusted AttestationPolicy = "trusted"
 )
 

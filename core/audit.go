@@ -46,6 +46,7 @@ const (
 	ReasonChallengeExpired           Reason = "challenge_expired"
 	ReasonChallengePurpose           Reason = "challenge_purpose_mismatch"
 	ReasonSessionMismatch            Reason = "session_mismatch"
+	ReasonUserInvalid                Reason = "user_invalid"
 	ReasonUserChanged                Reason = "user_changed"
 	ReasonClientDataMalformed        Reason = engine.ClientDataMalformed
 	ReasonCeremonyTypeMismatch       Reason = engine.CeremonyTypeMismatch

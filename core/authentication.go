@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 )
@@ -18,10 +19,8 @@ type AuthenticationResponse struct {
 
 // BeginAuthentication starts a sign-in. With "" it is usernameless: the browser
 // offers the passkeys it has for this site. With a user's id the options list
-// that user's passkeys, and only one of his can finish. For an id that is no
-// user's, or whose user has no passkey, they list decoys, so that the answer does
-// not tell who has an account: an application that looks users up by name gives
-// the name in the place of the id where there is none.
+// that user's passkeys, and only one of his can finish; for an id that is no
+// user's, or whose user has no passkey, they list decoys.
 //
 // It returns [ErrInvalidRequest] for an id of more than 64 bytes and
 // [ErrStorageUnavailable] if a store fails.
@@ -36,8 +35,20 @@ func (p *Passkeys) BeginAuthentication(ctx context.Context, userID string) (*Cer
 	return p.beginAuthentication(ctx, name, userID)
 }
 
-// beginAuthentication starts a sign-in by name, if there is one, for the user
-// whom the application found under it, if any.
+// BeginAuthenticationByName starts a sign-in by username: name is the one spelling
+// of it, as Hooks.CanonicalName describes, and userID whom the application found
+// under it, "" for nobody. Where that is nobody, or he has no passkey, the options
+// list decoys, always the same for one name, so that the answer does not tell who
+// has an account.
+//
+// It returns [ErrConfiguration] for an id of more than 64 bytes and
+// [ErrStorageUnavailable] if a store fails.
+func (p *Passkeys) BeginAuthenticationByName(ctx context.Context, name, userID string) (*Ceremony, error) {
+	return p.beginAuthentication(ctx, "name:"+name, userID)
+}
+
+// beginAuthentication starts a sign-in. What decoys are made from is one name for
+// who is asked for by name and another for who is by id; "" is usernameless.
 func (p *Passkeys) beginAuthentication(ctx context.Context, name, userID string) (*Ceremony, error) {
 	ceremony, err := p.requestOptions(ctx, name, userID)
 	if err != nil {
@@ -49,6 +60,9 @@ func (p *Passkeys) beginAuthentication(ctx context.Context, name, userID string)
 }
 
 func (p *Passkeys) requestOptions(ctx context.Context, name, userID string) (*Ceremony, error) {
+	if len(userID) > maxUserID {
+		return nil, ErrConfiguration.explained(fmt.Sprintf("the user's id: %d bytes; must be at most %d", len(userID), maxUserID)).because(ReasonUserInvalid)
+	}
 	var allowed []Credential
 	if name != "" {
 		var err error

@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"cmp"
 	"context"
 	"crypto/subtle"
 	"encoding/json"
@@ -91,8 +92,8 @@ func (p *Passkeys) refused(ctx context.Context, as *Error, err error) error {
 // the operator's concern.
 func (p *Passkeys) outcome(ctx context.Context, failed AuditEventType, userID string, id []byte, err error) {
 	e := asError(err)
-	event := AuditEvent{Type: failed, UserID: userID, Reason: e.reason}
-	if len(id) != 0 {
+	event := AuditEvent{Type: failed, UserID: userID, Reason: cmp.Or(e.reason, ReasonRequestMalformed)}
+	if len(id) <= maxCredentialID { // a longer one is none, and would fill the log
 		event.CredentialID = EncodeID(id)
 	}
 	switch {

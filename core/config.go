@@ -103,7 +103,8 @@ type Config struct {
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 	// Rand is the source of challenges: each is its next 32 bytes. Default:
-	// crypto/rand. Set it in tests only, to replay recorded ceremonies.
+	// crypto/rand. Set it in tests only, to replay recorded ceremonies. It must be
+	// safe for concurrent use if the ceremonies are concurrent.
 	Rand io.Reader
 }
 
@@ -131,6 +132,9 @@ func New(cfg Config) (*Passkeys, error) {
 	}
 	if cfg.Credentials == nil {
 		return nil, ErrConfiguration.explained("Config.Credentials: must be set")
+	}
+	if cfg.Metadata != nil && cfg.Metadata.m == nil {
+		return nil, ErrConfiguration.explained("Config.Metadata: must come from ParseMetadataBLOB or ParseMetadataStatements")
 	}
 	if cfg.AttestationPolicy == AttestationPolicyTrusted && cfg.Metadata == nil {
 		return nil, ErrConfiguration.explained("Config.Metadata: must be set where AttestationPolicy is trusted")

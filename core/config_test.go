@@ -73,6 +73,7 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"nothing to verify", "Attestation", func(c *passkeys.Config) {
 			c.AttestationPolicy, c.Attestation = passkeys.AttestationPolicySelf, passkeys.AttestationNone
 		}},
+		{"made by hand", "Metadata", func(c *passkeys.Config) { c.Metadata = &passkeys.Metadata{} }},
 		{"nothing to trust", "Metadata", func(c *passkeys.Config) { c.AttestationPolicy = passkeys.AttestationPolicyTrusted }},
 		{"less than no limit", "MaxCredentials", func(c *passkeys.Config) { c.MaxCredentials = -2 }},
 		{"short", "DecoySecret", func(c *passkeys.Config) { c.DecoySecret = make([]byte, 31) }},

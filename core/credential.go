@@ -14,7 +14,9 @@ import (
 type User struct {
 	// ID never changes and is nobody else's: 1 to 64 bytes. It becomes the
 	// WebAuthn user handle, which authenticators store and give back at sign-in
-	// (WebAuthn L3 §14.6.1), so it should be opaque: no e-mail address.
+	// (WebAuthn L3 §14.6.1), so it should be opaque: no e-mail address. And it
+	// should be random: whoever can guess ids can have begin list the passkeys of
+	// each, and recognize those that it lists for a name.
 	ID string
 	// Name is what the browser shows to tell accounts apart, such as an e-mail
 	// address. Default: ID.
@@ -69,7 +71,8 @@ type Credential struct {
 	Discoverable bool
 	AAGUID       AAGUID // the authenticator's model; zero where it does not say
 	// AttestationFormat is the attestation statement's format, such as "none" or
-	// "packed": at most 32 printable ASCII characters (WebAuthn L3 §8.1).
+	// "packed": at most 32 printable ASCII characters (WebAuthn L3 §8.1). Like
+	// AAGUID it is unverified unless attestation was asked for.
 	AttestationFormat string
 	// DeviceName is the user's own name for it: valid UTF-8 without NUL, at most
 	// 64 runes, may be empty.

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -53,7 +54,8 @@ func newDecoys(secret []byte, shapes []DecoyShape) (*decoys, error) {
 	if len(shapes) == 0 {
 		d.shapes = decoyShapes()
 	}
-	for _, s := range d.shapes {
+	for i, s := range d.shapes {
+		d.shapes[i].Transports = slices.Clone(s.Transports)
 		d.total += s.Weight
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -109,7 +111,7 @@ func (d *decoys) credentials(name string) []Credential {
 }
 
 func (d *decoys) shape(random []byte) DecoyShape {
-	at := int(binary.BigEndian.Uint32(random)) % d.total
+	at := int(uint64(binary.BigEndian.Uint32(random)) % uint64(d.total)) // the same where int has 32 bits
 	for _, s := range d.shapes {
 		if at -= s.Weight; at < 0 {
 			return s

@@ -304,9 +304,10 @@ func TestNamesThatApplicationsTakeForOneHaveTheSameDecoys(t *testing.T) {
 }
 
 func TestDecoyShapesCanBeConfigured(t *testing.T) {
-	b := newBench(t, func(c *passkeys.Config) {
-		c.DecoyShapes = []passkeys.DecoyShape{{Weight: 1, IDLength: 1023, Transports: []string{"usb"}}}
-	})
+	mine := []passkeys.DecoyShape{{Weight: 1, IDLength: 1023, Transports: []string{"usb"}}}
+	b := newBench(t, func(c *passkeys.Config) { c.DecoyShapes = mine })
+	mine[0].Transports[0] = "changed after New"
+	b.allowed("nobody")[0].Transports[0] = "changed in an answer, which an application may"
 	for i := range 20 {
 		for _, d := range b.allowed(fmt.Sprint(i)) {
 			if len(d.ID) != base64.RawURLEncoding.EncodedLen(1023) || !slices.Equal(d.Transports, []string{"usb"}) {

@@ -53,8 +53,8 @@
 // between begin and finish. Their doc comments are contracts, to which the module
 // conformance holds every implementation. [MemoryCredentials] is for tests and
 // first steps, [MemoryChallenges] for a single process, [StatelessChallenges] for
-// any number of them that share a key; the modules gormstore and redisstore put
-// both into databases.
+// any number of them that share a key; the module gormstore puts both into a
+// database, redisstore challenges into Redis.
 //
 // # What it checks
 //

@@ -70,7 +70,7 @@ func envNames(field string) string {
 //	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, flag-disable, allow
 //	PASSKEYS_BACKUP_ELIGIBILITY        strict, upgrade, allow
 //	PASSKEYS_MAX_CREDENTIALS           50, or -1 for no limit
-//	PASSKEYS_DECOY_SECRET              at least 32 characters, taken as they are
+//	PASSKEYS_DECOY_SECRET              at least 32 bytes, without space around them
 //	PASSKEYS_ALGORITHMS                ES256,EdDSA,ES384,ES512,RS256
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole

@@ -7,23 +7,27 @@ import "net/http"
 // framework is net/http.
 //
 // A hook may put cookies and headers into the response. If it writes the
-// response itself, that is what the client gets. An error that is an [*Error],
-// [ErrUnauthenticated] and [ErrForbidden] among them, goes out with its code and
-// status; any other is a 500 that says nothing, and goes to Config.Logger.
+// response itself, that is what the client gets; where GetUser or Authorize does,
+// the request ends there. An error that is an [*Error], [ErrUnauthenticated] and
+// [ErrForbidden] among them, goes out with its code and status; any other is a
+// 500 that says nothing, and goes to Config.Logger.
 type Hooks[C any] struct {
-	// GetUser says who is signed in, or for a sign-up, who is about to exist:
-	// someone whose name the session remembers. It is asked at both ends of a
-	// registration, which must name the same user, and for the management of
-	// passkeys. It returns ErrUnauthenticated for nobody. Required.
+	// GetUser says who is signed in, or for a sign-up, who is about to exist: a
+	// new user with a random ID that nobody has, whom the session remembers. It is
+	// asked at both ends of a registration, which must name the same user, and
+	// for the management of passkeys. It returns ErrUnauthenticated for nobody.
+	// Required.
 	GetUser func(C) (User, error)
 
 	// OnAuthenticated starts the application's session; change the session's id
 	// here. Its value becomes the JSON body of the answer, nil that of
-	// {"status":"ok","userId":…}.
+	// {"status":"ok","userId":…}. One that does not marshal is a 500, whose
+	// cookies have been set by then.
 	OnAuthenticated func(C, AuthenticationResult) (any, error)
 
 	// OnRegistered comes after the credential is stored: create the account of a
-	// sign-up, sign it in. An error takes the credential back.
+	// sign-up, sign it in. An error, or a panic, takes the credential back; until
+	// then it can sign in already, as the user whom GetUser named.
 	OnRegistered func(C, User, Credential) error
 
 	// FindUser allows sign-in by username: it returns the id of the user with
@@ -32,9 +36,16 @@ type Hooks[C any] struct {
 	// decoys; the hook should take as long for one as for the other.
 	FindUser func(c C, username string) (userID string, err error)
 
+	// CanonicalName returns the one spelling of all that FindUser takes for the
+	// same name. Decoys depend on it: were it coarser or finer than FindUser,
+	// they would differ where passkeys do not, or agree where they do not.
+	// Default: without space around it, in Unicode's NFC, in lower case.
+	CanonicalName func(username string) string
+
 	// SessionID ties each ceremony to the browser session that begins it: a
 	// state that is carried to another session is as good as none. It returns
-	// the session's id or a value derived from it, the same at begin and finish.
+	// the session's id or a value derived from it, the same at begin and finish;
+	// every route asks it.
 	SessionID func(C) string
 
 	// Authorize is asked before a passkey is added (at both ends of the
@@ -86,6 +97,12 @@ func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 func (t *tracker) WriteHeader(status int) {
 	t.written = t.written || status >= 200
 	t.ResponseWriter.WriteHeader(status)
+}
+
+// FlushError is what http.NewResponseController looks for; a flush sends headers.
+func (t *tracker) FlushError() error {
+	t.written = true
+	return http.NewResponseController(t.ResponseWriter).Flush()
 }
 
 func (t *tracker) Write(b []byte) (int, error) {

@@ -23,8 +23,9 @@ const (
 
 // request is what an endpoint sees of an HTTP request.
 type request struct {
-	r    *http.Request
-	rule bodyRule
+	r        *http.Request
+	rule     bodyRule
+	answered func() bool // whether a hook has written the response
 }
 
 // serve wraps an endpoint: whatever it returns becomes the answer, unless a hook
@@ -32,11 +33,12 @@ type request struct {
 func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWriter, *http.Request) {
 	return func(c C, w http.ResponseWriter, r *http.Request) {
 		ctx := ensureRequestID(r.Context())
-		if t.hooks.SessionID != nil {
-			ctx = WithSessionID(ctx, t.hooks.SessionID(c))
+		answered := func() bool {
+			x, ok := w.(interface{ Written() bool })
+			return ok && x.Written()
 		}
-		value, err := t.answer(ctx, c, request{r, rule}, f)
-		if x, ok := w.(interface{ Written() bool }); ok && x.Written() {
+		value, err := t.answer(ctx, c, request{r, rule, answered}, f)
+		if answered() {
 			return
 		}
 		var body []byte
@@ -51,7 +53,10 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 		}
 		if err != nil {
 			e := asError(err)
-			status, body = e.Status, e.body(requestID(ctx))
+			if status = e.Status; status < 400 || status > 599 { // an *Error of a hook's
+				status = http.StatusInternalServerError
+			}
+			body = e.body(requestID(ctx))
 		}
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
@@ -73,6 +78,9 @@ func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (a
 			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
 			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", t.p.cfg.Origins))
 		return nil, ErrForbidden
+	}
+	if t.hooks.SessionID != nil {
+		ctx = WithSessionID(ctx, t.hooks.SessionID(c))
 	}
 	return f(ctx, c, q)
 }
@@ -103,6 +111,9 @@ func (q request) decode(v any) error {
 	}
 	if q.r.ContentLength > maxBody {
 		return ErrPayloadTooLarge
+	}
+	if q.r.Body == nil { // a request that did not come through a server
+		q.r.Body = http.NoBody
 	}
 	var body bytes.Buffer
 	body.Grow(int(max(q.r.ContentLength, 0)) + bytes.MinRead)

@@ -1,5 +1,7 @@
 package passkeys
 
+import "slices"
+
 // Ceremony is what begin gives to the browser. It marshals to
 // {"publicKey": …, "state": "…"}.
 type Ceremony struct {
@@ -84,7 +86,7 @@ const publicKeyType = "public-key"
 func descriptors(credentials []Credential) []CredentialDescriptor {
 	d := make([]CredentialDescriptor, len(credentials))
 	for i, c := range credentials {
-		d[i] = CredentialDescriptor{ID: EncodeID(c.ID), Type: publicKeyType, Transports: c.Transports}
+		d[i] = CredentialDescriptor{ID: EncodeID(c.ID), Type: publicKeyType, Transports: slices.Clone(c.Transports)}
 	}
 	return d
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -95,6 +96,45 @@ func TestOneEventPerOutcome(t *testing.T) {
 	expect(passkeys.AuditEvent{Type: passkeys.CredentialRevoked, UserID: alice.ID, CredentialID: passkeys.EncodeID(gone)})
 	if list, err := b.Credentials(ctx, alice.ID); err != nil || len(list) != 0 {
 		t.Errorf("after the revocation: %d, %v", len(list), err)
+	}
+}
+
+func TestEveryFailureHasAReason(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t)
+	_, _ = b.BeginRegistration(ctx, passkeys.User{})
+	_, _ = b.FinishRegistration(ctx, passkeys.RegistrationResponse{Credential: make([]byte, 64<<10+1)})
+	_, _ = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{Credential: make([]byte, 64<<10+1)})
+	s := newSite(t, b.Passkeys)
+	s.header.Set("Content-Type", "text/plain")
+	s.post("/register/finish", "{}", http.StatusUnsupportedMediaType)
+	s.post("/authenticate/finish", "{}", http.StatusUnsupportedMediaType)
+	if len(b.events.list) != 5 {
+		t.Fatalf("%d events", len(b.events.list))
+	}
+	for _, e := range b.events.list {
+		if e.Reason == "" {
+			t.Errorf("%s has no reason", e.Type)
+		}
+	}
+}
+
+// Whoever is not signed in must not be able to fill the ledger.
+func TestEventsAreSmall(t *testing.T) {
+	b := newBench(t)
+	id := passkeys.EncodeID(make([]byte, 40000))
+	_, _ = b.FinishAuthentication(context.Background(), passkeys.AuthenticationResponse{Credential: []byte(
+		`{"id":"` + id + `","rawId":"` + id[:1366] + `","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA"}}`)})
+	id = passkeys.EncodeID(make([]byte, 20000))
+	_, _ = b.FinishAuthentication(context.Background(), passkeys.AuthenticationResponse{Credential: []byte(
+		`{"id":"` + id + `","rawId":"` + id + `","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA"}}`)})
+	if len(b.events.list) != 2 {
+		t.Fatalf("%d events", len(b.events.list))
+	}
+	for _, e := range b.events.list {
+		if len(e.CredentialID) > 1364 {
+			t.Errorf("an id of %d characters", len(e.CredentialID))
+		}
 	}
 }
 

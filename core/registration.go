@@ -38,7 +38,7 @@ func (p *Passkeys) BeginRegistration(ctx context.Context, user User) (*Ceremony,
 
 func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony, error) {
 	if err := user.validate(); err != nil {
-		return nil, err
+		return nil, asError(err).because(ReasonUserInvalid)
 	}
 	setDefault(&user.Name, user.ID)
 	setDefault(&user.DisplayName, user.Name)
@@ -158,13 +158,16 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 	if p.full(existing) { // begun while there was room
 		return ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
-	if p.decoys.made(c.ID) {
-		// An id that begin has listed for another user cannot be registered if it
-		// is a passkey's; if it is a decoy's, that must look the same.
-		if _, err := p.cfg.Credentials.Get(ctx, c.ID); err != nil && !errors.Is(err, ErrCredentialNotFound) {
-			return storeError(err)
-		}
+	// An authenticator chooses its credential ids. One that chose a decoy's must
+	// not succeed where one that chose a user's fails, nor take another way: so
+	// each is looked for first, and neither gets as far as Add.
+	switch _, err := p.cfg.Credentials.Get(ctx, c.ID); {
+	case err == nil:
+		return ErrCredentialExists.because(ReasonCredentialExists)
+	case errors.Is(err, ErrCredentialNotFound) && p.decoys.made(c.ID):
 		return ErrCredentialExists.because(ReasonCredentialDecoy)
+	case !errors.Is(err, ErrCredentialNotFound):
+		return storeError(err)
 	}
 	if err := p.cfg.Credentials.Add(ctx, c); err != nil {
 		if errors.Is(err, ErrCredentialExists) {
@@ -175,17 +178,21 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 	if accept == nil {
 		return nil
 	}
-	accepted := false
+	accepted, returned := false, false
 	defer func() {
 		if accepted {
 			return
+		}
+		if !returned { // a panic passes by, and nobody else will tell
+			p.outcome(ctx, RegistrationFailed, c.UserID, c.ID, errInternal.because(ReasonHookFailed))
 		}
 		// The client may be gone by now; what he did not get must not stay.
 		if err := p.cfg.Credentials.Delete(context.WithoutCancel(ctx), c.UserID, c.ID); err != nil {
 			p.logFailure(ctx, "could not take back a credential", storeError(err))
 		}
 	}()
-	if err := accept(c.Clone()); err != nil {
+	err = accept(c.Clone())
+	if returned = true; err != nil {
 		return asError(err).because(ReasonHookFailed)
 	}
 	accepted = true

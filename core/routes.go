@@ -50,8 +50,8 @@ func Routes[C any](p *Passkeys, h Hooks[C]) ([]Route[C], error) {
 	}, nil
 }
 
-// Handler returns the routes on a plain http.ServeMux. Mount it with
-// http.StripPrefix:
+// Handler returns the routes on a plain http.ServeMux, whose own 404 and 405 are
+// plain text. Mount it with http.StripPrefix:
 //
 //	mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", handler))
 func Handler(p *Passkeys, h Hooks[Exchange]) (http.Handler, error) {
@@ -81,7 +81,7 @@ type table[C any] struct {
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)
 
 func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c, ActionAdd)
+	user, err := t.user(ctx, c, q, ActionAdd)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, erro
 }
 
 func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c, ActionAdd)
+	user, err := t.user(ctx, c, q, ActionAdd)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,11 @@ func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, 
 	if err != nil {
 		return nil, t.hookError(ctx, "FindUser", err)
 	}
-	ceremony, err := t.p.beginAuthentication(ctx, "name:"+canonicalName(body.Username), userID)
+	canonical := canonicalName
+	if t.hooks.CanonicalName != nil {
+		canonical = t.hooks.CanonicalName
+	}
+	ceremony, err := t.p.BeginAuthenticationByName(ctx, canonical(body.Username), userID)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +196,8 @@ type credentialView struct {
 	QuarantinedAt  *time.Time `json:"quarantinedAt"`
 }
 
-func (t *table[C]) list(ctx context.Context, c C, _ request) (any, error) {
-	user, err := t.user(ctx, c, "")
+func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +229,7 @@ func orNull(t time.Time) *time.Time {
 }
 
 func (t *table[C]) rename(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c, ActionRename)
+	user, err := t.user(ctx, c, q, ActionRename)
 	if err != nil {
 		return nil, err
 	}
@@ -246,7 +250,7 @@ func (t *table[C]) rename(ctx context.Context, c C, q request) (any, error) {
 }
 
 func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
-	user, err := t.user(ctx, c, ActionRevoke)
+	user, err := t.user(ctx, c, q, ActionRevoke)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +265,7 @@ func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
 }
 
 // user asks the application who it is talking to, and whether he may.
-func (t *table[C]) user(ctx context.Context, c C, action Action) (User, error) {
+func (t *table[C]) user(ctx context.Context, c C, q request, action Action) (User, error) {
 	user, err := t.hooks.GetUser(c)
 	if err == nil {
 		err = user.validate()
@@ -273,6 +277,9 @@ func (t *table[C]) user(ctx context.Context, c C, action Action) (User, error) {
 		if err := t.hooks.Authorize(c, user, action); err != nil {
 			return User{}, t.hookError(ctx, "Authorize", err)
 		}
+	}
+	if q.answered() { // a hook that has answered did not mean to let this pass
+		return User{}, ErrForbidden
 	}
 	return user, nil
 }
@@ -291,13 +298,13 @@ func (t *table[C]) keepLast(ctx context.Context, c C, user User, id []byte) erro
 	for _, cr := range credentials {
 		switch {
 		case bytes.Equal(cr.ID, id):
-			last = true
+			last = !cr.Quarantined() // one that does not work is not a way in
 		case !cr.Quarantined():
 			return nil
 		}
 	}
 	if !last {
-		return nil // not his to revoke: Revoke says so
+		return nil // disabled, or not his to revoke: Revoke says so
 	}
 	other, err := t.hooks.HasOtherSignIn(c, user)
 	if err != nil {

@@ -220,6 +220,13 @@ func TestLastCredential(t *testing.T) {
 	if err := b.credentials.Quarantine(ctx, two.ID, b.clock.Now(), "test"); err != nil {
 		t.Fatal(err)
 	}
+	if err := b.credentials.Quarantine(ctx, one.ID, b.clock.Now(), "test"); err != nil {
+		t.Fatal(err)
+	}
+	s.do(http.MethodDelete, path(one), "", http.StatusNoContent) // neither works, so neither is a way in
+	if err := b.credentials.Add(ctx, *one); err != nil {
+		t.Fatal(err)
+	}
 	if answer := s.do(http.MethodDelete, path(one), "", http.StatusConflict); code(answer) != "last_credential" {
 		t.Errorf("the other one is quarantined: %s", answer)
 	}
@@ -393,5 +400,118 @@ func TestRoutesNeedTheirHooks(t *testing.T) {
 	}
 	if _, err := passkeys.Routes(nil, passkeys.Hooks[int]{GetUser: func(int) (passkeys.User, error) { return alice, nil }}); !errors.Is(err, passkeys.ErrConfiguration) {
 		t.Errorf("without Passkeys: %v", err)
+	}
+}
+
+func TestAHookThatHasAnsweredLetsNothingPass(t *testing.T) {
+	b := newBench(t)
+	c := b.mustRegister(passkeytest.New(origin))
+	for _, hook := range []string{"GetUser", "Authorize"} {
+		s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+			refuse := func(x passkeys.Exchange) { http.Error(x.W, "no", http.StatusForbidden) } // and then nil, by habit
+			if hook == "GetUser" {
+				h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) { refuse(x); return alice, nil }
+			} else {
+				h.Authorize = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.Action) error { refuse(x); return nil }
+			}
+		})
+		s.do(http.MethodDelete, "/credentials/"+passkeys.EncodeID(c.ID), "", http.StatusForbidden)
+		b.stored() // is there
+	}
+}
+
+func TestAHooksErrorIsAlwaysAnError(t *testing.T) {
+	for _, status := range []int{0, 42, 200, 204, 302, 1000, 418} {
+		s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+			h.GetUser = func(passkeys.Exchange) (passkeys.User, error) {
+				return passkeys.User{}, &passkeys.Error{Code: "own", Status: status}
+			}
+		})
+		want := status
+		if status < 400 || status > 599 {
+			want = http.StatusInternalServerError
+		}
+		if answer := s.do(http.MethodGet, "/credentials", "", want); code(answer) != "own" {
+			t.Errorf("%d: %s", status, answer)
+		}
+	}
+}
+
+func TestAFlushIsAnAnswer(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
+			return passkeys.User{}, http.NewResponseController(x.W).Flush()
+		}
+	})
+	if answer := s.do(http.MethodGet, "/credentials", "", http.StatusOK); len(answer) != 0 {
+		t.Errorf("%s came after the flush", answer)
+	}
+}
+
+func TestAPanicInOnRegisteredIsAudited(t *testing.T) {
+	b := newBench(t)
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { panic("in a hook") }
+	})
+	begun := s.post("/register/begin", "", http.StatusOK)
+	credential, err := passkeytest.New(origin).Create(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		s.post("/register/finish", finishBody(t, begun, credential), http.StatusOK)
+	}()
+	if e := b.events.last(); e.Type != passkeys.RegistrationFailed || e.Reason != passkeys.ReasonHookFailed {
+		t.Errorf("the last event is %+v", e)
+	}
+	if list, _ := b.Credentials(context.Background(), alice.ID); len(list) != 0 {
+		t.Error("the credential is there")
+	}
+}
+
+func TestNamesAreFoldedAsFindUserDoes(t *testing.T) {
+	b := newBench(t)
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.FindUser = func(passkeys.Exchange, string) (string, error) { return "", nil }
+		h.CanonicalName = func(name string) string { return strings.ReplaceAll(name, ".", "") }
+	})
+	list := func(name string) string {
+		answer := string(s.post("/authenticate/begin", `{"username":"`+name+`"}`, http.StatusOK))
+		_, rest, _ := strings.Cut(answer, `"allowCredentials":`)
+		list, _, _ := strings.Cut(rest, `]`)
+		return list
+	}
+	if list("a.b") != list("ab") || list("ab") == list("AB") {
+		t.Error("the hook's folding is not the decoys'")
+	}
+}
+
+func TestFindUsersIDIsChecked(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.FindUser = func(passkeys.Exchange, string) (string, error) { return strings.Repeat("x", 65), nil }
+	})
+	if answer := s.post("/authenticate/begin", `{"username":"x"}`, http.StatusInternalServerError); code(answer) != "configuration_error" {
+		t.Errorf("%s", answer)
+	}
+}
+
+func TestARequestWithoutABody(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys)
+	for path, want := range map[string]int{"/authenticate/begin": http.StatusOK, "/authenticate/finish": http.StatusBadRequest} {
+		r, err := http.NewRequest(http.MethodPost, path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		s.handler.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
 	}
 }

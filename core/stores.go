@@ -6,7 +6,7 @@ import (
 )
 
 // CredentialRepository keeps the credentials. [MemoryCredentials] is one; the
-// modules gormstore has another, and the suite conformance.TestCredentials
+// module gormstore has another, and the suite conformance.TestCredentials
 // holds any to what is written here.
 //
 // For every method:

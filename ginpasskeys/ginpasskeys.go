@@ -10,7 +10,6 @@
 package ginpasskeys
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -31,7 +30,7 @@ func Mount(r gin.IRouter, p *passkeys.Passkeys, h Hooks) error {
 	}
 	for _, route := range routes {
 		r.Handle(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *gin.Context) {
-			route.Serve(c, response{c.Writer}, c.Request)
+			route.Serve(c, response{c.Writer, c.Writer.Status()}, c.Request)
 		})
 	}
 	return nil
@@ -39,6 +38,9 @@ func Mount(r gin.IRouter, p *passkeys.Passkeys, h Hooks) error {
 
 // response tells Serve whether a hook has answered. Gin holds a status back until
 // there is a body, and does not call it written; c.Redirect writes no body.
-type response struct{ gin.ResponseWriter }
+type response struct {
+	gin.ResponseWriter
+	before int // the status that a middleware may have set
+}
 
-func (r response) Written() bool { return r.ResponseWriter.Written() || r.Status() != http.StatusOK }
+func (r response) Written() bool { return r.ResponseWriter.Written() || r.Status() != r.before }

@@ -65,7 +65,10 @@ func TestMountInAnApplication(t *testing.T) {
 	r.GET("/", func(c *gin.Context) { c.String(http.StatusOK, "home") })
 	r.GET("/v1/:tenant/passkeys/help", func(c *gin.Context) { c.String(http.StatusOK, "help") })
 
-	tenants := r.Group("/v1/:tenant", func(c *gin.Context) { c.Set("tenant", c.Param("tenant")) })
+	tenants := r.Group("/v1/:tenant", func(c *gin.Context) {
+		c.Set("tenant", c.Param("tenant"))
+		c.Status(http.StatusAccepted) // a middleware's status is no answer
+	})
 	err := ginpasskeys.Mount(tenants.Group("/passkeys"), newPasskeys(t), ginpasskeys.Hooks{
 		GetUser: func(c *gin.Context) (passkeys.User, error) {
 			switch c.GetString("tenant") {

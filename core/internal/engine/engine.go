@@ -186,7 +186,7 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	if rp.Attestation >= AttestSelf && object.Type == string(metadata.None) {
 		return nil, fail(AttestationMissing)
 	}
-	if rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || verify(rp.Metadata.provider) != nil) {
+	if rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || hearsay(object) || verify(rp.Metadata.provider) != nil) {
 		return nil, &Failure{AttestationUntrusted, aaguid(auth), ""}
 	}
 	return &Registration{
@@ -256,6 +256,15 @@ func certified(attestationType string) bool {
 	default:
 		return false
 	}
+}
+
+// hearsay reports whether the statement does not sign what is said of the model.
+// A U2F signature covers neither the AAGUID nor the flags (WebAuthn L3 §8.6); its
+// own authenticators have the zero AAGUID, and are found by their certificate.
+func hearsay(o *protocol.AttestationObject) bool {
+	const u2f = string(protocol.AttestationFormatFIDOUniversalSecondFactor)
+	unsigned := o.Format == u2f || slices.ContainsFunc(o.SubStatements, func(s protocol.NonCompoundAttestationObject) bool { return s.Format == u2f })
+	return unsigned && [16]byte(o.AuthData.AttData.AAGUID) != [16]byte{}
 }
 
 func aaguid(a *protocol.AuthenticatorData) string { return hex.EncodeToString(a.AttData.AAGUID) }
