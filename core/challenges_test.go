@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -51,6 +52,44 @@ func TestMemoryChallengesAreBounded(t *testing.T) {
 	put(t, s, "5", in5) // into the gap that 3 left
 	consume(t, s, handles[2], "2", nil)
 	consume(t, s, handles[4], "4", nil)
+}
+
+// A flood of begins that nobody finishes, three times as many as are kept: the
+// memory stays where the documentation says, and a user in the midst of it gets
+// in.
+func TestAFloodCostsAKnownAmountOfMemory(t *testing.T) {
+	const kept, each = 65536, 300 // MemoryChallenges.Capacity
+	b := newBench(t, func(c *passkeys.Config) { c.Audit = nil })
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	var r passkeys.AuthenticationResponse
+	before := heap()
+	for i := range 3 * kept {
+		if _, err := b.BeginAuthentication(context.Background(), ""); err != nil {
+			t.Fatal(err)
+		}
+		switch i {
+		case 2 * kept:
+			r = b.get(a, "")
+		case 2*kept + kept/2:
+			if _, err := b.FinishAuthentication(context.Background(), r); err != nil {
+				t.Errorf("%d others began since: %v", kept/2, err)
+			}
+		}
+	}
+	if grown := heap() - before; grown > kept*each {
+		t.Errorf("%d bytes for each challenge, want at most %d", grown/kept, each)
+	} else {
+		t.Logf("%d bytes for each challenge", grown/kept)
+	}
+	runtime.KeepAlive(b)
+}
+
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
 
 func TestMemoryChallengesForgetTheExpired(t *testing.T) {

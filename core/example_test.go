@@ -244,7 +244,7 @@ func ExampleNewStatelessChallenges() {
 // The challenges of a small process: less memory, the same guarantees.
 func ExampleMemoryChallenges() {
 	challenges := passkeys.NewMemoryChallenges()
-	challenges.Capacity = 1000 // begins without finish cost half a megabyte at most
+	challenges.Capacity = 1000 // begins without finish cost 300 kB at most
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials: passkeys.NewMemoryCredentials(), Challenges: challenges,

@@ -161,8 +161,8 @@ func (m *MemoryCredentials) change(ctx context.Context, owner *string, id []byte
 // costs a known amount of memory, shortens how long a challenge can wait, and
 // never shuts anybody out. The zero value is ready to use.
 type MemoryChallenges struct {
-	// Capacity is how many challenges are kept: about 500 bytes each. Default:
-	// 65,536, so 32 MiB. Set it before the first use.
+	// Capacity is how many challenges are kept, at no more than 300 bytes each.
+	// Default: 65,536, so 20 MB. Set it before the first use.
 	Capacity int
 	// Now is the clock. Default: time.Now. Set it before the first use.
 	Now func() time.Time
