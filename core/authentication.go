@@ -193,8 +193,9 @@ func (p *Passkeys) recordUsage(ctx context.Context, c *Credential, v engine.Auth
 		return storeError(err)
 	case outcome == Regressed:
 		if p.cfg.SignCountPolicy == FlagDisable {
-			// The client must not be able to avert it by going away.
-			err := p.cfg.Credentials.Quarantine(context.WithoutCancel(ctx), c.ID, u.At, ReasonSignCountRegressed)
+			ctx, cancel := regardless(ctx) // the client must not avert it by going away
+			defer cancel()
+			err := p.cfg.Credentials.Quarantine(ctx, c.ID, u.At, ReasonSignCountRegressed)
 			if err != nil && !errors.Is(err, ErrCredentialNotFound) {
 				return storeError(err)
 			}

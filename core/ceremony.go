@@ -117,5 +117,11 @@ func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {
 		slog.String("request_id", requestID(ctx)), slog.String("code", e.Code), slog.String("detail", e.detail), slog.Any("error", e.cause))
 }
 
+// regardless is a context for what must be done although the client may be gone:
+// for a while, because a store that hangs must not hold the request for ever.
+func regardless(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+}
+
 // timestamp is now as stores keep it.
 func (p *Passkeys) timestamp() time.Time { return p.cfg.Now().UTC().Truncate(time.Microsecond) }

@@ -27,7 +27,9 @@ type Hooks[C any] struct {
 
 	// OnRegistered comes after the credential is stored: create the account of a
 	// sign-up, sign it in. An error, or a panic, takes the credential back; until
-	// then it can sign in already, as the user whom GetUser named.
+	// then it can sign in already, as the user whom GetUser named. Where the
+	// database stored it and its answer was lost, the client is told 503 and this
+	// hook is not asked: a sign-in may be of a user without an account.
 	OnRegistered func(C, User, Credential) error
 
 	// FindUser allows sign-in by username: it returns the id of the user with

@@ -330,3 +330,44 @@ func TestOptions(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", request, wantRequest)
 	}
 }
+
+// gone is a repository whose client goes away after the credential is read or
+// written, and who says with which context it was asked for the rest.
+type gone struct {
+	*passkeys.MemoryCredentials
+	leave context.CancelFunc
+	after error
+}
+
+func (g *gone) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
+	defer g.leave()
+	return g.MemoryCredentials.UpdateUsage(ctx, id, u)
+}
+
+func (g *gone) Quarantine(ctx context.Context, id []byte, at time.Time, r passkeys.Reason) error {
+	if _, ok := ctx.Deadline(); !ok {
+		g.after = errors.New("no deadline")
+	}
+	return errors.Join(ctx.Err(), g.MemoryCredentials.Quarantine(ctx, id, at, r))
+}
+
+func TestAClientThatGoesAwayAvertsNothing(t *testing.T) {
+	store := &gone{}
+	b := newBench(t, func(c *passkeys.Config) {
+		store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
+		c.Credentials, c.SignCountPolicy = store, passkeys.FlagDisable
+	})
+	a := passkeytest.New(origin)
+	store.leave = func() {}
+	b.mustRegister(a)
+	clone := a.Clone()
+	b.mustSignIn(a)
+	r := b.get(clone, "")
+	ctx, cancel := context.WithCancel(context.Background())
+	store.leave = cancel
+	_, err := b.FinishAuthentication(ctx, r)
+	b.refused(err, passkeys.ErrCloneDetected, passkeys.ReasonSignCountRegressed)
+	if !b.stored().Quarantined() || store.after != nil {
+		t.Errorf("quarantined: %v; %v", b.stored().Quarantined(), store.after)
+	}
+}

@@ -186,8 +186,9 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 		if !returned { // a panic passes by, and nobody else will tell
 			p.outcome(ctx, RegistrationFailed, c.UserID, c.ID, errInternal.because(ReasonHookFailed))
 		}
-		// The client may be gone by now; what he did not get must not stay.
-		if err := p.cfg.Credentials.Delete(context.WithoutCancel(ctx), c.UserID, c.ID); err != nil {
+		ctx, cancel := regardless(ctx) // what the client did not get must not stay
+		defer cancel()
+		if err := p.cfg.Credentials.Delete(ctx, c.UserID, c.ID); err != nil {
 			p.logFailure(ctx, "could not take back a credential", storeError(err))
 		}
 	}()

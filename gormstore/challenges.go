@@ -130,12 +130,15 @@ func (s *Challenges) DeleteExpired(ctx context.Context) (deleted int64, err erro
 func (s *Challenges) deleteBatch(ctx context.Context, now int64) (n int64, more bool, err error) {
 	expired := "SELECT handle_hash FROM " + s.name +
 		" WHERE expires_at <= ? ORDER BY expires_at, handle_hash LIMIT " + strconv.Itoa(expiredBatch)
-	these := "DELETE FROM " + s.name + " WHERE handle_hash IN "
-	if s.dialect == postgres {
-		expired += " FOR UPDATE SKIP LOCKED" // two of these at once do not wait for each other
-	}
+	remove := "DELETE FROM " + s.name + " WHERE handle_hash "
 	if s.dialect != mysql {
-		n, err = s.exec(ctx, these+"("+expired+")", now)
+		these := "IN (" + expired + ")"
+		if s.dialect == postgres {
+			// Two of these at once do not wait for each other. Of an IN the planner
+			// would make a join, and may read the whole table for each batch.
+			these = "= ANY(ARRAY(" + expired + " FOR UPDATE SKIP LOCKED))"
+		}
+		n, err = s.exec(ctx, remove+these, now)
 		return n, n == expiredBatch, err
 	}
 	// InnoDB would lock the index first and the rows after, Consume the other way
@@ -152,6 +155,6 @@ func (s *Challenges) deleteBatch(ctx context.Context, now int64) (n int64, more 
 	for len(keys) < expiredBatch {
 		keys = append(keys, keys[0]) // so that there is one statement to prepare, not a thousand
 	}
-	n, err = s.exec(ctx, these+"?", keys)
+	n, err = s.exec(ctx, remove+"IN ?", keys)
 	return n, more, err
 }

@@ -40,10 +40,11 @@
 //
 // # The database
 //
-// Every operation is one statement in no transaction of its own; only on MariaDB
+// Every operation is one statement in no transaction of its own. Only on MariaDB
 // and MySQL is Consume two, because DELETE returns no row there: a SELECT, and
-// the DELETE that decides who was first. So on a *gorm.DB that is a transaction, the operations belong to
-// it, and a duplicate or a miss leaves it usable:
+// the DELETE that decides who was first; and so is each batch of DeleteExpired.
+// So on a *gorm.DB that is a transaction, the operations belong to it, and a
+// duplicate or a miss leaves it usable:
 //
 //	err := db.Transaction(func(tx *gorm.DB) error {
 //		if err := tx.Create(&account).Error; err != nil {
@@ -67,6 +68,11 @@
 //
 // The timeout, in milliseconds, is what ends that wait: a context does not. Every
 // connection to :memory: is a database of its own; allow the pool only one.
+//
+// What the database has acknowledged must be there after a crash: a passkey that
+// is lost with it is answered with credential_not_found, on which browsers
+// forget it. PostgreSQL's synchronous_commit, innodb_flush_log_at_trx_commit of
+// MariaDB and MySQL, and SQLite's synchronous are safe by default; leave them so.
 //
 // Where reads go to replicas, send these to the primary, with
 // db.Clauses(dbresolver.Write): a sign-in must see the latest counter.

@@ -4,21 +4,24 @@
 package integration
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log"
 	"net"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"gorm.io/driver/mysql"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -26,85 +29,109 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(applicationFile); file != "" {
+		log.Fatal(application(file)) // see TestApplicationKilled
+	}
+	logging.Disable() // go-redis complains of every server that a test ends
 	code := m.Run()
 	stopServers()
 	os.Exit(code)
 }
 
 // redisServer returns the address of a server for all tests.
-func redisServer(tb testing.TB) string { return running(tb, startRedis) }
+func redisServer(tb testing.TB) string { return running(tb, startRedis).address }
 
 // oldRedisServer is one that does not know GETDEL, as before Redis 6.2.
-func oldRedisServer(tb testing.TB) string { return running(tb, startOldRedis) }
+func oldRedisServer(tb testing.TB) string { return running(tb, startOldRedis).address }
 
 // postgresServer returns the DSN of a server for all tests.
-func postgresServer(tb testing.TB) string { return running(tb, startPostgres) }
+func postgresServer(tb testing.TB) string { return running(tb, startPostgres).address }
 
 // mariadbServer returns the DSN of a server for all tests.
-func mariadbServer(tb testing.TB) string { return running(tb, startMariaDB) }
+func mariadbServer(tb testing.TB) string { return running(tb, startMariaDB).address }
 
-func running(tb testing.TB, start func() (string, error)) string {
+func running(tb testing.TB, start func() (*server, error)) *server {
 	tb.Helper()
-	address, err := start()
+	s, err := start()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return address
+	return s
 }
 
+// What the tests share need not survive a loss of power, nor even a kill.
 var (
-	startRedis    = sync.OnceValues(func() (string, error) { return launchRedis() })
-	startOldRedis = sync.OnceValues(func() (string, error) { return launchRedis("--rename-command", "GETDEL", "") })
-
-	startPostgres = sync.OnceValues(func() (string, error) {
-		s, err := newServer("postgres")
-		if err != nil {
-			return "", err
-		}
-		data := filepath.Join(s.dir, "data")
-		dsn := fmt.Sprintf("host=127.0.0.1 port=%d user=passkeys dbname=postgres sslmode=disable", s.port)
-		return dsn, s.up(
-			func() error {
-				db, err := gorm.Open(postgres.Open(dsn), quiet())
-				return closed(db, err)
-			},
-			s.command("initdb", "-D", data, "-U", "passkeys", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"),
-			s.command("postgres", "-D", data, "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", "", "-F", "-c", "max_connections=200"),
-		)
-	})
-
-	startMariaDB = sync.OnceValues(func() (string, error) {
-		s, err := newServer("mariadb")
-		if err != nil {
-			return "", err
-		}
-		data := filepath.Join(s.dir, "data")
-		dsn := fmt.Sprintf("root@tcp(127.0.0.1:%d)/test", s.port)
-		return dsn, s.up(
-			func() error {
-				db, err := gorm.Open(mysql.Open(dsn), quiet())
-				return closed(db, err)
-			},
-			s.command("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal"),
-			s.command("mariadbd", "--no-defaults", "--datadir="+data, "--port="+strconv.Itoa(s.port), "--bind-address=127.0.0.1",
-				"--socket="+filepath.Join(s.dir, "socket"), "--pid-file="+filepath.Join(s.dir, "pid"),
-				"--innodb-flush-log-at-trx-commit=0", "--max-connections=200"),
-		)
-	})
+	startRedis    = sync.OnceValues(func() (*server, error) { return launchRedis() })
+	startOldRedis = sync.OnceValues(func() (*server, error) { return launchRedis("--rename-command", "GETDEL", "") })
+	startPostgres = sync.OnceValues(func() (*server, error) { return launchPostgres("-F") })
+	startMariaDB  = sync.OnceValues(func() (*server, error) { return launchMariaDB("--innodb-flush-log-at-trx-commit=0") })
 )
 
-func launchRedis(flags ...string) (string, error) {
+func launchPostgres(flags ...string) (*server, error) {
+	s, err := newServer("postgres")
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(s.dir, "data")
+	s.address = s.postgresDSN(s.port)
+	s.ready = func() error {
+		db, err := gorm.Open(postgres.Open(s.address), quiet())
+		return closed(db, err)
+	}
+	s.line = append([]string{"postgres", "-D", data, "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", "", "-c", "max_connections=200"}, flags...)
+	if err := s.run("initdb", "-D", data, "-U", "passkeys", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"); err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// postgresDSN is the server's, or that of a proxy before it.
+func (s *server) postgresDSN(port int) string {
+	return fmt.Sprintf("host=127.0.0.1 port=%d user=passkeys dbname=postgres sslmode=disable", port)
+}
+
+func launchMariaDB(flags ...string) (*server, error) {
+	s, err := newServer("mariadb")
+	if err != nil {
+		return nil, err
+	}
+	data := filepath.Join(s.dir, "data")
+	s.address = s.mariadbDSN(s.port)
+	s.ready = func() error {
+		db, err := gorm.Open(mysql.Open(s.address), quiet())
+		return closed(db, err)
+	}
+	s.line = append([]string{"mariadbd", "--no-defaults", "--datadir=" + data, "--port=" + strconv.Itoa(s.port), "--bind-address=127.0.0.1",
+		"--socket=" + filepath.Join(s.dir, "socket"), "--pid-file=" + filepath.Join(s.dir, "pid"), "--max-connections=200"}, flags...)
+	if err := s.run("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal"); err != nil {
+		return nil, err
+	}
+	return s, s.start()
+}
+
+// mariadbDSN is the server's, or that of a proxy before it.
+func (s *server) mariadbDSN(port int) string {
+	return fmt.Sprintf("root@tcp(127.0.0.1:%d)/test", port)
+}
+
+func launchRedis(flags ...string) (*server, error) {
 	s, err := newServer("redis")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", s.port)
-	flags = append([]string{"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}, flags...)
-	return address, s.up(func() error {
-		client := redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1})
+	s.line = append([]string{"redis-server", "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no"}, flags...)
+	s.speaksRedis()
+	return s, s.start()
+}
+
+// speaksRedis says how the server is reached, and when it is ready.
+func (s *server) speaksRedis() {
+	s.address = fmt.Sprintf("127.0.0.1:%d", s.port)
+	s.ready = func() error {
+		client := redis.NewClient(&redis.Options{Addr: s.address, MaxRetries: -1})
 		defer func() { _ = client.Close() }()
 		return client.Ping(context.Background()).Err()
-	}, s.command("redis-server", flags...))
+	}
 }
 
 func quiet() *gorm.Config { return &gorm.Config{Logger: logger.Discard} }
@@ -123,10 +150,13 @@ func closed(db *gorm.DB, err error) error {
 
 // server is a process with a directory and a port to itself.
 type server struct {
+	address string // where clients find it: a DSN, or host:port
+	line    []string
+	ready   func() error
+
 	dir    string
 	port   int
 	owner  *syscall.Credential // nil: ours
-	output bytes.Buffer        // of the command that runs, to be read when it has ended
 	daemon *exec.Cmd
 	exited chan struct{}
 }
@@ -137,7 +167,7 @@ var started struct {
 }
 
 func newServer(name string) (*server, error) {
-	s := &server{exited: make(chan struct{})}
+	s := &server{}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "passkeys-"+name+"-"); err != nil {
 		return nil, err
@@ -157,17 +187,24 @@ func newServer(name string) (*server, error) {
 			return nil, err
 		}
 	}
+	s.port, err = freePort()
+	return s, err
+}
+
+func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	s.port = l.Addr().(*net.TCPAddr).Port
-	return s, l.Close()
+	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
+
+// logFile is where everything goes that the server says.
+func (s *server) logFile() string { return filepath.Join(s.dir, "log") }
 
 // command finds a program on the PATH, or where Debian hides those that are not
 // for everybody.
-func (s *server) command(name string, args ...string) *exec.Cmd {
+func (s *server) command(out *os.File, name string, args ...string) *exec.Cmd {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
@@ -179,48 +216,104 @@ func (s *server) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	if cmd.Err = err; err == nil {
 		cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "HOME="+s.dir)
-		cmd.Stdout, cmd.Stderr = &s.output, &s.output
+		cmd.Stdout, cmd.Stderr = out, out
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
 	}
 	return cmd
 }
 
-// up runs the commands, the last of which is the server, and returns when it is
+func (s *server) openLog() (*os.File, error) {
+	return os.OpenFile(s.logFile(), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+}
+
+// failed adds what the server said.
+func (s *server) failed(cmd *exec.Cmd, err error) error {
+	said, _ := os.ReadFile(s.logFile())
+	return fmt.Errorf("%v: %w\n%s", cmd, err, said)
+}
+
+// run runs a program to its end.
+func (s *server) run(name string, args ...string) error {
+	out, err := s.openLog()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = out.Close() }()
+	cmd := s.command(out, name, args...)
+	if err := cmd.Run(); err != nil {
+		return s.failed(cmd, err)
+	}
+	return nil
+}
+
+var errExited = errors.New("exited")
+
+// start starts the server, for the first time or again, and returns when it is
 // ready.
-func (s *server) up(ready func() error, commands ...*exec.Cmd) error {
-	last := len(commands) - 1
-	for _, setup := range commands[:last] {
-		if err := setup.Run(); err != nil {
-			return fmt.Errorf("%v: %w\n%s", setup, err, &s.output)
-		}
+func (s *server) start() error {
+	out, err := s.openLog()
+	if err != nil {
+		return err
 	}
-	s.output.Reset()
-	daemon := commands[last]
+	defer func() { _ = out.Close() }()
+	daemon, exited := s.command(out, s.line[0], s.line[1:]...), make(chan struct{})
 	if err := daemon.Start(); err != nil {
-		return fmt.Errorf("%v: %w", daemon, err)
+		return s.failed(daemon, err)
 	}
-	s.daemon = daemon
+	s.daemon, s.exited = daemon, exited
 	go func() {
 		_ = daemon.Wait()
-		close(s.exited)
+		close(exited)
 	}()
 	poll, timeout := time.NewTicker(50*time.Millisecond), time.NewTimer(time.Minute)
 	defer poll.Stop()
 	defer timeout.Stop()
 	for {
-		err := ready()
+		err := s.ready()
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-poll.C:
-		case <-s.exited:
-			return fmt.Errorf("%v: exited\n%s", daemon, &s.output)
+		case <-exited:
+			return s.failed(daemon, errExited)
 		case <-timeout.C:
-			s.stop()
-			return fmt.Errorf("%v: not ready: %w\n%s", daemon, err, &s.output)
+			return s.failed(daemon, fmt.Errorf("not ready: %w", err))
 		}
 	}
+}
+
+// freeze stops the server as it is: who talks to it waits.
+func (s *server) freeze() { s.signal(syscall.SIGSTOP) }
+
+// kill is kill -9, of all the server's processes.
+func (s *server) kill() {
+	s.signal(syscall.SIGKILL)
+	<-s.exited
+}
+
+// signal reaches PostgreSQL's children as well, where the system tells of them.
+// Elsewhere they notice themselves that their parent is gone.
+func (s *server) signal(signal syscall.Signal) {
+	pid := s.daemon.Process.Pid
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	_ = s.daemon.Process.Signal(signal)
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, signal)
+		}
+	}
+}
+
+// restart starts the server after a kill, again if the remains are in its way.
+func (s *server) restart() error {
+	var err error
+	for range 10 {
+		if err = s.start(); !errors.Is(err, errExited) {
+			break
+		}
+	}
+	return err
 }
 
 func (s *server) stop() {
@@ -228,11 +321,11 @@ func (s *server) stop() {
 		// Not kill: PostgreSQL's children would live on for a while. SIGQUIT is
 		// its "immediately", and ends the others as well.
 		_ = s.daemon.Process.Signal(syscall.SIGQUIT)
+		_ = s.daemon.Process.Signal(syscall.SIGCONT) // if a test left it frozen
 		select {
 		case <-s.exited:
 		case <-time.After(10 * time.Second):
-			_ = s.daemon.Process.Kill()
-			<-s.exited
+			s.kill()
 		}
 	}
 	_ = os.RemoveAll(s.dir)

@@ -1,0 +1,271 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/glebarez/sqlite"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/gormstore"
+	"github.com/passkeys-go/passkeys/redisstore"
+	"github.com/redis/go-redis/v9"
+	"gorm.io/driver/mysql"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+// work is what a server did, by its own account, and how often the client waited
+// for it, counted on the wire.
+type work struct {
+	executed []string
+	prepared int
+	trips    int
+}
+
+// observed is a pair of stores on one connection. work returns what was done for
+// them since it was last called.
+type observed struct {
+	credentials passkeys.CredentialRepository
+	challenges  passkeys.ChallengeStore
+	expired     *gormstore.Challenges
+	work        func(context.Context) (work, error)
+}
+
+// TestStatements counts what each operation costs, at its first use on a
+// connection and after that.
+func TestStatements(t *testing.T) {
+	// The rest are one. In DeleteExpired they are those of each batch.
+	twice := map[string]int{"Consume": 2, "DeleteExpired": 2}
+	for _, row := range []struct {
+		name, says string
+		open       func(*testing.T) observed
+		statements map[string]int
+		// For each statement at its first use on a connection, and after that.
+		prepared, trips [2]int
+	}{
+		{
+			"postgresql", "The driver prepares a statement at its first use.",
+			observePostgres(false), nil, [2]int{1, 0}, [2]int{2, 1},
+		},
+		{
+			"postgresql-prepare-stmt", "With gorm's PrepareStmt, gorm does.",
+			observePostgres(true), nil, [2]int{1, 0}, [2]int{2, 1},
+		},
+		{
+			"mariadb", "The driver prepares a statement at every use.",
+			observeMariaDB("", false), twice, [2]int{1, 1}, [2]int{2, 2},
+		},
+		{
+			"mariadb-prepare-stmt", "With gorm's PrepareStmt, gorm does at its first use.",
+			observeMariaDB("", true), twice, [2]int{1, 0}, [2]int{2, 1},
+		},
+		{
+			"mariadb-interpolate", "With interpolateParams=true in the DSN nobody does.",
+			observeMariaDB("?interpolateParams=true", false), twice, [2]int{0, 0}, [2]int{1, 1},
+		},
+		{
+			"sqlite", "There is no server: these are the statements that reach database/sql.",
+			observeSQLite, nil, [2]int{0, 0}, [2]int{0, 0},
+		},
+		{
+			"redis", "Every operation is one command.",
+			observeRedis, nil, [2]int{0, 0}, [2]int{1, 1},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			o := row.open(t)
+			var table strings.Builder
+			used := map[string]bool{}
+			for range 2 {
+				for _, op := range operations(o.credentials, o.challenges, o.expired) {
+					name, _, _ := strings.Cut(op.name, ",")
+					n := 1
+					if more, ok := row.statements[name]; ok {
+						n = more
+					}
+					use, when := 0, "first"
+					if used[name] {
+						use, when = 1, "again"
+					}
+					used[name] = true
+					did := o.done(t, op)
+					fmt.Fprintf(&table, "%-14s %s %5d statements %5d prepared %5d round trips\n", op.name, when, len(did.executed), did.prepared, did.trips)
+					if len(did.executed) != n || did.prepared != n*row.prepared[use] || did.trips != n*row.trips[use] {
+						t.Errorf("%s (%s): %d statements, %d prepared, %d round trips; want %d, %d, %d\n%q", op.name, when,
+							len(did.executed), did.prepared, did.trips, n, n*row.prepared[use], n*row.trips[use], did.executed)
+					}
+				}
+			}
+			t.Logf("\n%s", &table)
+		})
+	}
+}
+
+// done is what an operation makes the server do. That drivers try a connection
+// that was idle for a while is not of it.
+func (o observed) done(t *testing.T, op operation) work {
+	t.Helper()
+	if op.before != nil {
+		if err := op.before(t.Context()); err != nil {
+			t.Fatalf("before %s: %v", op.name, err)
+		}
+	}
+	if _, err := o.work(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := op.call(t.Context()); err != nil {
+		t.Fatalf("%s: %v", op.name, err)
+	}
+	did, err := o.work(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := len(did.executed)
+	did.executed = slices.DeleteFunc(did.executed, func(text string) bool { return text == "-- ping" })
+	did.trips -= all - len(did.executed)
+	for _, text := range did.executed {
+		if transactional.MatchString(text) {
+			t.Errorf("%s: %s", op.name, text)
+		}
+	}
+	return did
+}
+
+var transactional = regexp.MustCompile(`(?i)^\s*(BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|RELEASE)\b`)
+
+// observeOn returns stores on one connection that is warm.
+func observeOn(t *testing.T, dialector gorm.Dialector, prepare bool) (observed, *gorm.DB) {
+	t.Helper()
+	db := opened(t, dialector, &gorm.Config{PrepareStmt: prepare})
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1)
+	s := migrated(t, db)
+	return observed{credentials: s.NewCredentials(db), challenges: s.NewChallenges(db), expired: later(s.NewChallenges(db))}, db
+}
+
+// The server's log tells of each message of the protocol, before the reply.
+var logLine = regexp.MustCompile(`\[(\d+)\] LOG:  duration: [0-9.]+ ms  (parse|bind|execute|statement)[^:]*: (.*)`)
+
+func observePostgres(prepare bool) func(*testing.T) observed {
+	return func(t *testing.T) observed {
+		s := running(t, startPostgres)
+		p := newProxy(t, s.port)
+		o, db := observeOn(t, postgres.Open(s.postgresDSN(p.port())+" options='-c log_min_duration_statement=0'"), prepare)
+		var pid string
+		if err := db.Raw("SELECT pg_backend_pid()").Row().Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		read := 0
+		o.work = func(context.Context) (did work, err error) {
+			did.trips, _ = p.count()
+			p.reset(0, keep{})
+			said, err := os.ReadFile(s.logFile())
+			for _, line := range logLine.FindAllStringSubmatch(string(said[read:]), -1) {
+				switch kind := line[2]; {
+				case line[1] != pid || kind == "bind":
+				case kind == "parse":
+					did.prepared++
+				default:
+					did.executed = append(did.executed, line[3])
+				}
+			}
+			read = len(said)
+			return did, err
+		}
+		return o
+	}
+}
+
+func observeMariaDB(parameters string, prepare bool) func(*testing.T) observed {
+	return func(t *testing.T) observed {
+		s := running(t, startMariaDB)
+		p := newProxy(t, s.port)
+		o, db := observeOn(t, mysql.Open(s.mariadbDSN(p.port())+parameters), prepare)
+		var thread int64
+		if err := db.Raw("SELECT CONNECTION_ID()").Row().Scan(&thread); err != nil {
+			t.Fatal(err)
+		}
+		admin := opened(t, mysql.Open(s.address), &gorm.Config{})
+		set := func(statements ...string) {
+			for _, statement := range statements {
+				if err := admin.Exec(statement).Error; err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		set("SET GLOBAL log_output = 'TABLE'", "SET GLOBAL general_log = 1")
+		t.Cleanup(func() { set("SET GLOBAL general_log = 0", "TRUNCATE mysql.general_log") })
+		o.work = func(ctx context.Context) (did work, err error) {
+			did.trips, _ = p.count()
+			p.reset(0, keep{})
+			rows, err := admin.WithContext(ctx).Raw("SELECT command_type, argument FROM mysql.general_log WHERE thread_id = ?", thread).Rows()
+			if err != nil {
+				return did, err
+			}
+			defer func() { _ = rows.Close() }()
+			for rows.Next() {
+				var kind, text string
+				if err := rows.Scan(&kind, &text); err != nil {
+					return did, err
+				}
+				switch kind {
+				case "Prepare":
+					did.prepared++
+				case "Close stmt":
+				default:
+					did.executed = append(did.executed, text)
+				}
+			}
+			if err := rows.Err(); err != nil {
+				return did, err
+			}
+			return did, admin.WithContext(ctx).Exec("TRUNCATE mysql.general_log").Error
+		}
+		return o
+	}
+}
+
+func observeSQLite(t *testing.T) observed {
+	_, db := observeOn(t, sqlite.Open(applicationDSN(filepath.Join(t.TempDir(), "test.db"))), false)
+	watched, r := recorded(t, db, func(pool gorm.ConnPool) gorm.Dialector { return &sqlite.Dialector{Conn: pool} })
+	s := migrated(t, watched)
+	return observed{s.NewCredentials(watched), s.NewChallenges(watched), later(s.NewChallenges(watched)), func(context.Context) (did work, err error) {
+		for _, statement := range r.take() {
+			did.executed = append(did.executed, statement.text)
+		}
+		return did, nil
+	}}
+}
+
+func observeRedis(t *testing.T) observed {
+	s := running(t, func() (*server, error) { return launchRedis() })
+	t.Cleanup(s.stop)
+	p := newProxy(t, s.port)
+	client := redis.NewClient(&redis.Options{Addr: fmt.Sprintf("127.0.0.1:%d", p.port()), PoolSize: 1})
+	t.Cleanup(func() { _ = client.Close() })
+	admin := redis.NewClient(&redis.Options{Addr: s.address})
+	t.Cleanup(func() { _ = admin.Close() })
+	if err := client.Ping(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	return observed{challenges: redisstore.NewChallenges(client, nil), work: func(ctx context.Context) (did work, err error) {
+		did.trips, _ = p.count()
+		p.reset(0, keep{})
+		for name, n := range commands(t, admin) {
+			if !strings.HasPrefix(name, "config") && name != "info" { // ours, from here
+				did.executed = append(did.executed, slices.Repeat([]string{name}, n)...)
+			}
+		}
+		return did, admin.ConfigResetStat(ctx).Err()
+	}}
+}

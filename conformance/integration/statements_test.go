@@ -1,0 +1,160 @@
+package integration
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/gormstore"
+	"gorm.io/gorm"
+)
+
+// operation is one call of a store.
+type operation struct {
+	name   string
+	call   func(context.Context) error
+	before func(context.Context) error // what it needs; nil: nothing
+}
+
+// operations are all of both stores, in an order in which each of them has
+// something to do. To expired, what was just put has expired. Without
+// credentials there are those of a store of challenges alone.
+func operations(credentials passkeys.CredentialRepository, challenges passkeys.ChallengeStore, expired *gormstore.Challenges) []operation {
+	id, now := []byte(rand.Text()), time.Now()
+	var handle string
+	put := func(ctx context.Context) (err error) {
+		handle, err = challenges.Put(ctx, []byte("payload"), now.Add(30*time.Second))
+		return err
+	}
+	consume := func(ctx context.Context) error {
+		_, err := challenges.Consume(ctx, handle)
+		return err
+	}
+	if credentials == nil {
+		return []operation{{"Put", put, nil}, {"Consume", consume, nil}}
+	}
+	return []operation{
+		{"Add", func(ctx context.Context) error {
+			return credentials.Add(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: now})
+		}, nil},
+		{"Add, twice", func(ctx context.Context) error {
+			err := credentials.Add(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: now})
+			if !errors.Is(err, passkeys.ErrCredentialExists) {
+				return fmt.Errorf("a second Add: %w", err)
+			}
+			return nil
+		}, nil},
+		{"Get", func(ctx context.Context) error {
+			_, err := credentials.Get(ctx, id)
+			return err
+		}, nil},
+		{"ListByUser", func(ctx context.Context) error {
+			_, err := credentials.ListByUser(ctx, "alice")
+			return err
+		}, nil},
+		{"UpdateUsage", func(ctx context.Context) error {
+			outcome, err := credentials.UpdateUsage(ctx, id, passkeys.Usage{SignCount: 1, At: now})
+			if outcome != passkeys.Advanced && err == nil {
+				err = errors.New("not advanced")
+			}
+			return err
+		}, nil},
+		{"Rename", func(ctx context.Context) error { return credentials.Rename(ctx, "alice", id, "Phone") }, nil},
+		{"Quarantine", func(ctx context.Context) error { return credentials.Quarantine(ctx, id, now, "reason") }, nil},
+		{"Restore", func(ctx context.Context) error { return credentials.Restore(ctx, "alice", id) }, nil},
+		{"Delete", func(ctx context.Context) error { return credentials.Delete(ctx, "alice", id) }, nil},
+		{"Put", put, nil},
+		{"Consume", consume, nil},
+		{"DeleteExpired", func(ctx context.Context) error {
+			deleted, err := expired.DeleteExpired(ctx)
+			if deleted == 0 && err == nil {
+				err = errors.New("nothing had expired")
+			}
+			return err
+		}, put},
+	}
+}
+
+// later is a store for which every challenge has expired.
+func later(s *gormstore.Challenges) *gormstore.Challenges {
+	late := time.Now().Add(time.Hour)
+	s.Now = func() time.Time { return late }
+	return s
+}
+
+// statement is one that reached database/sql.
+type statement struct {
+	text   string
+	values []any
+}
+
+// recorder is a pool that remembers what is asked of it, transactions and
+// prepared statements included.
+type recorder struct {
+	*sql.DB
+
+	mu       sync.Mutex
+	recorded []statement
+}
+
+func (r *recorder) record(text string, values ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recorded = append(r.recorded, statement{text, values})
+}
+
+// take returns what was recorded since it was last called.
+func (r *recorder) take() []statement {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	taken := r.recorded
+	r.recorded = nil
+	return taken
+}
+
+func (r *recorder) ExecContext(ctx context.Context, text string, values ...any) (sql.Result, error) {
+	r.record(text, values...)
+	return r.DB.ExecContext(ctx, text, values...)
+}
+
+func (r *recorder) QueryContext(ctx context.Context, text string, values ...any) (*sql.Rows, error) {
+	r.record(text, values...)
+	return r.DB.QueryContext(ctx, text, values...)
+}
+
+func (r *recorder) QueryRowContext(ctx context.Context, text string, values ...any) *sql.Row {
+	r.record(text, values...)
+	return r.DB.QueryRowContext(ctx, text, values...)
+}
+
+func (r *recorder) PrepareContext(ctx context.Context, text string) (*sql.Stmt, error) {
+	r.record("PREPARE " + text)
+	return r.DB.PrepareContext(ctx, text)
+}
+
+func (r *recorder) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	r.record("BEGIN")
+	return r.DB.BeginTx(ctx, o)
+}
+
+// recorded connects a second time, by way of a recorder.
+func recorded(t *testing.T, db *gorm.DB, dialector func(gorm.ConnPool) gorm.Dialector) (*gorm.DB, *recorder) {
+	t.Helper()
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &recorder{DB: pool}
+	watched, err := gorm.Open(dialector(r), quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.take() // what gorm asks when it opens
+	return watched, r
+}
