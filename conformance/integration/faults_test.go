@@ -2,12 +2,7 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -110,10 +105,6 @@ func applicationDSN(file string) string {
 
 // application serves passkeys on the listener that it inherits, until it dies.
 func application(file string) error {
-	l, err := net.FileListener(os.NewFile(3, "listener"))
-	if err != nil {
-		return err
-	}
 	db, err := gorm.Open(sqlite.Open(applicationDSN(file)), quiet())
 	if err != nil {
 		return err
@@ -125,43 +116,18 @@ func application(file string) error {
 	if err != nil {
 		return err
 	}
-	return (&http.Server{Handler: h, ReadHeaderTimeout: time.Minute}).Serve(l)
+	return serveInherited(h)
 }
 
 func TestApplicationKilled(t *testing.T) {
 	t.Log("An application on SQLite that dies by kill -9 under load loses nothing that it has acknowledged.")
 	file := filepath.Join(t.TempDir(), "app.db")
 	// The socket outlives the application, as systemd and others arrange it.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }()
-	socket, err := l.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = socket.Close() }()
-	run := func() (kill func()) {
-		app := exec.Command(os.Args[0])
-		app.Env = append(os.Environ(), applicationFile+"="+file)
-		app.ExtraFiles, app.Stderr = []*os.File{socket}, os.Stderr
-		if err := app.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return func() {
-			_ = app.Process.Kill()
-			_ = app.Wait()
-		}
-	}
+	address, socket := listening(t)
+	run := func() (kill func()) { return spawn(t, socket, applicationFile+"="+file) }
 	kill := run()
 	defer func() { kill() }()
-	transport := &http.Transport{MaxIdleConnsPerHost: 2 * workers}
-	defer transport.CloseIdleConnections()
-	load := &load{t: t, mortal: true, c: &client{
-		&http.Client{Transport: transport, Timeout: 30 * time.Second},
-		fmt.Sprintf("http://%v/auth/passkeys", l.Addr()),
-	}}
+	load := &load{t: t, mortal: true, c: clientOf(t, address)}
 	load.start()
 	defer load.end()
 	for range 3 {

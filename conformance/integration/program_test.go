@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
@@ -85,13 +87,18 @@ var exchangeHooks = passkeys.Hooks[passkeys.Exchange]{
 	},
 }
 
+// demo is the programs' configuration, on an empty store.
+func demo() passkeys.Config {
+	return passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	}
+}
+
 // serve starts a program on an empty store and returns a client for it.
 func serve(tb testing.TB, mount func(*passkeys.Passkeys) (http.Handler, error)) *client {
 	tb.Helper()
-	p, err := passkeys.New(passkeys.Config{
-		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
-		Credentials: passkeys.NewMemoryCredentials(),
-	})
+	p, err := passkeys.New(demo())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -106,8 +113,16 @@ func newClient(tb testing.TB, h http.Handler) *client {
 	tb.Helper()
 	server := httptest.NewServer(h)
 	tb.Cleanup(server.Close)
-	server.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 32
-	return &client{server.Client(), server.URL + "/auth/passkeys"}
+	return clientOf(tb, server.Listener.Addr())
+}
+
+func clientOf(tb testing.TB, address net.Addr) *client {
+	transport := &http.Transport{MaxIdleConnsPerHost: 32}
+	tb.Cleanup(transport.CloseIdleConnections)
+	return &client{
+		&http.Client{Transport: transport, Timeout: 30 * time.Second},
+		fmt.Sprintf("http://%v/auth/passkeys", address),
+	}
 }
 
 // client is the page, as far as it talks to the server.
@@ -200,13 +215,21 @@ func oneUser(c *client, user string, signIns int) error {
 		return err
 	}
 	for i := range signIns {
-		answer, err := c.ceremony("", "authenticate", a.Get)
-		if err != nil {
+		if err := c.signIn(a, user, i+1); err != nil {
 			return err
 		}
-		if want := fmt.Sprintf(`{"signCount":%d,"userId":%q}`, i+1, user); string(bytes.TrimSpace(answer)) != want {
-			return fmt.Errorf("%s: got %s, want %s", user, answer, want)
-		}
+	}
+	return nil
+}
+
+// signIn signs a user in for the nth time.
+func (c *client) signIn(a *passkeytest.Authenticator, user string, n int) error {
+	answer, err := c.ceremony("", "authenticate", a.Get)
+	if err != nil {
+		return err
+	}
+	if want := fmt.Sprintf(`{"signCount":%d,"userId":%q}`, n, user); string(bytes.TrimSpace(answer)) != want {
+		return fmt.Errorf("%s: got %s, want %s", user, answer, want)
 	}
 	return nil
 }
