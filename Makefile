@@ -26,7 +26,7 @@ alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
 		go mod tidy -diff && go vet ./... && go test -timeout 15m ./...) || exit 1; \
 	done
 
-bench: ## How a sign-in compares with one signature check and a hand-written handler
+bench: ## The CPU of a sign-in, beside a signature check and hand-written handlers
 	go test -run '^$$' -bench . -benchtime 2s ./core ./conformance/integration
 
 fuzz: ## Each fuzz target for FUZZTIME, by default a minute

@@ -1,335 +1,150 @@
 package integration
 
 import (
-	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
-	"net/http"
-	"slices"
+	"fmt"
+	"os"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/gin-gonic/gin"
-	"github.com/go-chi/chi/v5"
-	"github.com/go-webauthn/webauthn/protocol"
-	"github.com/go-webauthn/webauthn/webauthn"
-	"github.com/labstack/echo/v4"
-	"github.com/passkeys-go/passkeys/core/passkeytest"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
 )
 
-// BenchmarkLogin reports what a whole sign-in over loopback HTTP costs on each
-// router, begin and finish together, in raw P-256 verifications: ours, the one
-// that an application would write by hand on go-webauthn, and the ratio of the
-// two. All three are measured in turn in one loop, and by their medians, so that
-// the ratios hold on a noisy machine; the authenticator's work is not counted.
+// BenchmarkLogin is the CPU of a server for a whole sign-in over HTTP, begin and
+// finish, in raw P-256 verifications: ours, the one that an application would
+// write by hand on go-webauthn, and the least that can be written at all. With
+// one client the server sleeps and wakes for every request, and that is a good
+// part of what it does.
 func BenchmarkLogin(b *testing.B) {
-	for i, program := range programs {
-		b.Run(program.name, func(b *testing.B) {
-			ours := serve(b, program.mount)
-			theirs := newClient(b, handWritten[i](newByHand(b)))
-			oursLogin, theirsLogin := login(b, ours), login(b, theirs)
-			verify := rawVerification(b)
-			var oursTook, theirsTook, raw []time.Duration
-			for b.Loop() {
-				oursTook, theirsTook = append(oursTook, oursLogin()), append(theirsTook, theirsLogin())
-				start := time.Now()
-				verify()
-				raw = append(raw, time.Since(start))
+	for _, clients := range []int{1, 16} {
+		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
+			each := 96 / clients
+			unit := newUnit(b)
+			var all []*measured
+			for _, by := range []string{ours, handwritten} {
+				for _, program := range programs {
+					all = append(all, newLogins(b, by+" on "+program.name, served{By: by, Router: program.name}, clients, each))
+				}
 			}
-			b.ReportMetric(median(oursTook)/median(raw), "verifications")
-			b.ReportMetric(median(theirsTook)/median(raw), "by-hand-verifications")
-			b.ReportMetric(median(oursTook)/median(theirsTook), "of-by-hand")
+			least := newLogins(b, theLeast, served{By: theLeast}, clients, each)
+			begins := newBegins(b, ours+" on net/http, begin alone", served{By: ours, Router: "net/http"}, clients, 2*each)
+			all = append(all, least, begins)
+			measure(b, nil, append(all, unit))
+			report(b, unit, all, least)
 		})
 	}
 }
 
-func median(d []time.Duration) float64 {
-	slices.Sort(d)
-	return float64(d[len(d)/2])
+// startMeasuredPostgres starts one that does nothing by itself: what it would
+// clean up would fall into whichever batch is on.
+var startMeasuredPostgres = sync.OnceValues(func() (*server, error) {
+	return launchPostgres("-F", "-c", "autovacuum=off", "-c", "checkpoint_timeout=1d", "-c", "max_wal_size=8GB", "-c", "shared_buffers=1GB")
+})
+
+// BenchmarkPostgres is sign-ins of 16 clients at once with the passkeys in
+// PostgreSQL, as the application and as the database see them.
+func BenchmarkPostgres(b *testing.B) {
+	const clients = 16
+	server, db := measuredPostgres(b)
+	unit := newUnit(b)
+	var all []*measured
+	for _, row := range []struct {
+		name string
+		on   onPostgres
+		each int // fewer, where there is a new connection for most of the statements
+	}{
+		{"challenges there, a pool of 16", onPostgres{Challenges: true, Pool: clients}, 6},
+		{"challenges there, the default pool", onPostgres{Challenges: true}, 2},
+		{"challenges by default, a pool of 16", onPostgres{Pool: clients}, 6},
+	} {
+		name := "PostgreSQL, " + row.name
+		m := newLogins(b, name, served{ours, "net/http", inTables(b, server, db, row.on)}, clients, row.each)
+		// Another process is counted, because the database's log costs CPU.
+		row.on.DSN = server.address + " options='-c log_min_duration_statement=0'"
+		m.statements = statements(b, server, newLogins(b, name, served{ours, "net/http", inTables(b, server, db, row.on)}, clients, row.each))
+		all = append(all, m)
+	}
+	measure(b, server, append(all, unit))
+	report(b, unit, all, all[0])
 }
 
-// login registers a passkey and returns a sign-in with it, which says how long
-// the server took.
-func login(b *testing.B, c *client) func() time.Duration {
+// BenchmarkScale is the same among few passkeys and many, and among many of each
+// user.
+func BenchmarkScale(b *testing.B) {
+	const users, each = 10, 10
+	server, db := measuredPostgres(b)
+	unit := newUnit(b)
+	var all []*measured
+	for _, row := range []struct {
+		name   string
+		user   string // who has a copy of a passkey
+		copies int    // of each user's passkey
+	}{
+		{"10 passkeys", "user_id", 0},
+		{"1,000,000 passkeys", "user_id || n::text::bytea", 1_000_000/users - 1},
+		{"100 passkeys of each user", "user_id", 99},
+	} {
+		on := inTables(b, server, db, onPostgres{Challenges: true, Pool: users})
+		m := newLogins(b, "PostgreSQL, "+row.name, served{ours, "net/http", on}, users, each)
+		for _, statement := range []string{
+			fmt.Sprintf(`INSERT INTO %[1]s (id_hash, id, user_id, public_key, algorithm, sign_count, backup_eligible, backup_state, backup_unknown,
+				uv_initialized, discoverable, transports, aaguid, attestation_format, device_name, created_at, quarantine_reason)
+				SELECT sha256(id || n::text::bytea), id || n::text::bytea, %[2]s, public_key, algorithm, sign_count, backup_eligible, backup_state, backup_unknown,
+				uv_initialized, discoverable, transports, aaguid, attestation_format, device_name, created_at, quarantine_reason
+				FROM %[1]s, generate_series(1, %[3]d) n`, on.Tables.CredentialsTable, row.user, row.copies),
+			"VACUUM ANALYZE " + on.Tables.CredentialsTable,
+			"CHECKPOINT",
+		} {
+			if err := db.Exec(statement).Error; err != nil {
+				b.Fatal(err)
+			}
+		}
+		all = append(all, m)
+	}
+	measure(b, server, append(all, unit))
+	report(b, unit, all, all[0])
+}
+
+func measuredPostgres(b *testing.B) (*server, *gorm.DB) {
 	b.Helper()
-	a := passkeytest.New("http://localhost:8080")
-	if _, err := c.ceremony("alice", "register", a.Create); err != nil {
-		b.Fatal(err)
+	if _, err := os.Stat("/proc/self/schedstat"); err != nil {
+		b.Skip("only Linux tells what a server has used: ", err)
 	}
-	return func() time.Duration {
-		start := time.Now()
-		options, err := c.post("", "/authenticate/begin", nil)
-		if err != nil {
-			b.Fatal(err)
-		}
-		spent := time.Since(start)
-		var begun struct{ State string }
-		if err := json.Unmarshal(options, &begun); err != nil {
-			b.Fatal(err)
-		}
-		credential, err := a.Get(options)
-		if err != nil {
-			b.Fatal(err)
-		}
-		body := finish{credential, begun.State}
-		start = time.Now()
-		if _, err := c.post("", "/authenticate/finish", body); err != nil {
-			b.Fatal(err)
-		}
-		return spent + time.Since(start)
-	}
+	server := running(b, startMeasuredPostgres)
+	return server, opened(b, postgres.Open(server.address), &gorm.Config{})
 }
 
-func rawVerification(b *testing.B) func() {
+// inTables adds to on what it lacks, tables of its own for one.
+func inTables(b *testing.B, s *server, db *gorm.DB, on onPostgres) *onPostgres {
 	b.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.Fatal(err)
+	if on.Tables = migrated(b, db); on.DSN == "" {
+		on.DSN = s.address
 	}
-	digest := sha256.Sum256([]byte("message"))
-	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
-	if err != nil {
-		b.Fatal(err)
-	}
-	return func() {
-		if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], signature) {
-			b.Fatal("the raw signature does not verify")
-		}
-	}
+	return &on
 }
 
-// byHand is what the documentation of go-webauthn leads an application to write:
-// sessions in a map, users with their credentials in another.
-type byHand struct {
-	*webauthn.WebAuthn
-	mu       sync.Mutex
-	sessions map[string]*webauthn.SessionData
-	users    map[string]*handUser
-}
-
-type handUser struct {
-	id          string
-	credentials []webauthn.Credential
-}
-
-func (u *handUser) WebAuthnID() []byte                         { return []byte(u.id) }
-func (u *handUser) WebAuthnName() string                       { return u.id }
-func (u *handUser) WebAuthnDisplayName() string                { return u.id }
-func (u *handUser) WebAuthnCredentials() []webauthn.Credential { return u.credentials }
-
-func newByHand(b *testing.B) *byHand {
+// statements are those that the database's log tells of, for one of a batch.
+func statements(b *testing.B, s *server, m *measured) string {
 	b.Helper()
-	w, err := webauthn.New(&webauthn.Config{RPID: "localhost", RPDisplayName: "Demo", RPOrigins: []string{"http://localhost:8080"}})
+	if err := m.batch(2); err != nil { // now nothing is new any more
+		b.Fatal(err)
+	}
+	before, err := os.Stat(s.logFile())
 	if err != nil {
 		b.Fatal(err)
 	}
-	return &byHand{WebAuthn: w, sessions: map[string]*webauthn.SessionData{}, users: map[string]*handUser{}}
-}
-
-type handBegun struct {
-	PublicKey any    `json:"publicKey"`
-	State     string `json:"state"`
-}
-
-func (h *byHand) begun(options any, session *webauthn.SessionData) handBegun {
-	state := rand.Text()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.sessions[state] = session
-	return handBegun{options, state}
-}
-
-func (h *byHand) session(state string) (*webauthn.SessionData, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	session := h.sessions[state]
-	delete(h.sessions, state)
-	if session == nil {
-		return nil, errors.New("no such session")
+	if err := m.batch(m.each); err != nil {
+		b.Fatal(err)
 	}
-	return session, nil
-}
-
-func (h *byHand) registerBegin(user string) (any, error) {
-	options, session, err := h.BeginRegistration(&handUser{id: user})
+	said, err := os.ReadFile(s.logFile())
 	if err != nil {
-		return nil, err
+		b.Fatal(err)
 	}
-	return h.begun(options.Response, session), nil
-}
-
-func (h *byHand) registerFinish(user string, f finish) (any, error) {
-	session, err := h.session(f.State)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := protocol.ParseCredentialCreationResponseBytes(f.Credential)
-	if err != nil {
-		return nil, err
-	}
-	u := &handUser{id: user}
-	credential, err := h.CreateCredential(u, *session, parsed)
-	if err != nil {
-		return nil, err
-	}
-	u.credentials = append(u.credentials, *credential)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.users[user] = u
-	return map[string]string{"status": "ok"}, nil
-}
-
-func (h *byHand) authenticateBegin(string) (any, error) {
-	options, session, err := h.BeginDiscoverableLogin()
-	if err != nil {
-		return nil, err
-	}
-	return h.begun(options.Response, session), nil
-}
-
-func (h *byHand) authenticateFinish(_ string, f finish) (any, error) {
-	session, err := h.session(f.State)
-	if err != nil {
-		return nil, err
-	}
-	parsed, err := protocol.ParseCredentialRequestResponseBody(bytes.NewReader(f.Credential))
-	if err != nil {
-		return nil, err
-	}
-	find := func(_, handle []byte) (webauthn.User, error) {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		u := h.users[string(handle)]
-		if u == nil {
-			return nil, errors.New("no such user")
-		}
-		return &handUser{u.id, append([]webauthn.Credential{}, u.credentials...)}, nil
-	}
-	user, credential, err := h.ValidatePasskeyLogin(find, *session, parsed)
-	if err != nil {
-		return nil, err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	stored := h.users[string(user.WebAuthnID())].credentials
-	for i := range stored {
-		if bytes.Equal(stored[i].ID, credential.ID) {
-			stored[i] = *credential
+	count := 0
+	for _, line := range logLine.FindAllStringSubmatch(string(said[before.Size():]), -1) {
+		if line[2] == "execute" || line[2] == "statement" {
+			count++
 		}
 	}
-	return map[string]any{"userId": string(user.WebAuthnID()), "signCount": credential.Authenticator.SignCount}, nil
-}
-
-// handWritten mounts byHand on each of programs' routers, in the way of each.
-var handWritten = []func(*byHand) http.Handler{
-	func(h *byHand) http.Handler {
-		r := gin.New()
-		begin := func(f func(string) (any, error)) gin.HandlerFunc {
-			return func(c *gin.Context) { ginAnswer(c)(f(c.GetHeader("X-User"))) }
-		}
-		end := func(f func(string, finish) (any, error)) gin.HandlerFunc {
-			return func(c *gin.Context) {
-				var body finish
-				if err := c.ShouldBindJSON(&body); err != nil {
-					ginAnswer(c)(nil, err)
-					return
-				}
-				ginAnswer(c)(f(c.GetHeader("X-User"), body))
-			}
-		}
-		g := r.Group("/auth/passkeys")
-		g.POST("/register/begin", begin(h.registerBegin))
-		g.POST("/register/finish", end(h.registerFinish))
-		g.POST("/authenticate/begin", begin(h.authenticateBegin))
-		g.POST("/authenticate/finish", end(h.authenticateFinish))
-		return r
-	},
-	func(h *byHand) http.Handler {
-		e := echo.New()
-		answer := func(c echo.Context, value any, err error) error {
-			if err != nil {
-				return echo.NewHTTPError(http.StatusBadRequest)
-			}
-			return c.JSON(http.StatusOK, value)
-		}
-		begin := func(f func(string) (any, error)) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				value, err := f(c.Request().Header.Get("X-User"))
-				return answer(c, value, err)
-			}
-		}
-		end := func(f func(string, finish) (any, error)) echo.HandlerFunc {
-			return func(c echo.Context) error {
-				var body finish
-				if err := c.Bind(&body); err != nil {
-					return err
-				}
-				value, err := f(c.Request().Header.Get("X-User"), body)
-				return answer(c, value, err)
-			}
-		}
-		g := e.Group("/auth/passkeys")
-		g.POST("/register/begin", begin(h.registerBegin))
-		g.POST("/register/finish", end(h.registerFinish))
-		g.POST("/authenticate/begin", begin(h.authenticateBegin))
-		g.POST("/authenticate/finish", end(h.authenticateFinish))
-		return e
-	},
-	func(h *byHand) http.Handler {
-		r := chi.NewRouter()
-		r.Route("/auth/passkeys", func(r chi.Router) { h.routes(r.Post) })
-		return r
-	},
-	func(h *byHand) http.Handler {
-		mux := http.NewServeMux()
-		h.routes(func(path string, f http.HandlerFunc) { mux.HandleFunc("POST /auth/passkeys"+path, f) })
-		return mux
-	},
-}
-
-func ginAnswer(c *gin.Context) func(any, error) {
-	return func(value any, err error) {
-		if err != nil {
-			c.AbortWithStatus(http.StatusBadRequest)
-			return
-		}
-		c.JSON(http.StatusOK, value)
-	}
-}
-
-func (h *byHand) routes(post func(string, http.HandlerFunc)) {
-	answer := func(w http.ResponseWriter, value any, err error) {
-		if err != nil {
-			http.Error(w, "bad request", http.StatusBadRequest)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(value)
-	}
-	begin := func(f func(string) (any, error)) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			value, err := f(r.Header.Get("X-User"))
-			answer(w, value, err)
-		}
-	}
-	end := func(f func(string, finish) (any, error)) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			var body finish
-			if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-				answer(w, nil, err)
-				return
-			}
-			value, err := f(r.Header.Get("X-User"), body)
-			answer(w, value, err)
-		}
-	}
-	post("/register/begin", begin(h.registerBegin))
-	post("/register/finish", end(h.registerFinish))
-	post("/authenticate/begin", begin(h.authenticateBegin))
-	post("/authenticate/finish", end(h.authenticateFinish))
+	return fmt.Sprintf("%.2f", float64(count)/float64(m.clients*m.each))
 }

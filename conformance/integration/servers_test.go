@@ -32,9 +32,13 @@ func TestMain(m *testing.M) {
 	if file := os.Getenv(applicationFile); file != "" {
 		log.Fatal(application(file)) // see TestApplicationKilled
 	}
+	if what := os.Getenv(servedJSON); what != "" {
+		log.Fatal(serveMeasured(what)) // see measure
+	}
 	logging.Disable() // go-redis complains of every server that a test ends
 	code := m.Run()
 	stopServers()
+	printMeasured()
 	os.Exit(code)
 }
 
@@ -295,14 +299,19 @@ func (s *server) kill() {
 // signal reaches PostgreSQL's children as well, where the system tells of them.
 // Elsewhere they notice themselves that their parent is gone.
 func (s *server) signal(signal syscall.Signal) {
-	pid := s.daemon.Process.Pid
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	children := s.children()
 	_ = s.daemon.Process.Signal(signal)
-	for _, child := range strings.Fields(string(children)) {
+	for _, child := range children {
 		if pid, err := strconv.Atoi(child); err == nil {
 			_ = syscall.Kill(pid, signal)
 		}
 	}
+}
+
+func (s *server) children() []string {
+	pid := s.daemon.Process.Pid
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	return strings.Fields(string(children))
 }
 
 // restart starts the server after a kill, again if the remains are in its way.
