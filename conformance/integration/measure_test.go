@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -277,44 +278,48 @@ func (m *measured) cpu() (time.Duration, error) {
 	return time.Duration(ns), err
 }
 
-// cpu is what PostgreSQL has used, all its processes together. Of those that are
+// cpu is what PostgreSQL has used, all its processes together, once they all
+// sleep: a connection that was closed takes a while to end. Of those that are
 // there it is what the scheduler counts, to the nanosecond, because the ticks of
 // so many would not add up to much; it counts the first thread alone, and there
 // is no other. Of those that have ended there are the ticks of their parent.
-func (s *server) cpu() (time.Duration, error) {
+func (s *server) cpu() (sum time.Duration, err error) {
 	if s == nil {
 		return 0, nil
 	}
-	time.Sleep(10 * time.Millisecond) // connections that were closed are still ending
-	pid := strconv.Itoa(s.daemon.Process.Pid)
-	for {
+	parent := strconv.Itoa(s.daemon.Process.Pid)
+	for asleep := false; !asleep; time.Sleep(time.Millisecond) {
+		sum, asleep = 0, true
 		children := s.children()
-		stat, err := os.ReadFile("/proc/" + pid + "/stat")
-		if err != nil {
-			return 0, err
-		}
-		// The name of the program may have spaces, and is in parentheses.
-		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
-		const cutime, tick = 16 - 3, 10 * time.Millisecond
-		user, userErr := strconv.Atoi(fields[cutime])
-		system, systemErr := strconv.Atoi(fields[cutime+1])
-		sum := time.Duration(user+system) * tick
-		for _, process := range append(children, pid) {
-			scheduled, err := os.ReadFile("/proc/" + process + "/schedstat")
-			if errors.Is(err, os.ErrNotExist) {
-				continue // and the children are others now
+		for _, pid := range append(slices.Clone(children), parent) {
+			stat, statErr := os.ReadFile("/proc/" + pid + "/stat")
+			scheduled, err := os.ReadFile("/proc/" + pid + "/schedstat")
+			if pid == parent && statErr != nil {
+				return 0, statErr
 			}
-			ns, _, _ := strings.Cut(string(scheduled), " ")
-			ran, parseErr := strconv.ParseInt(ns, 10, 64)
-			if err := errors.Join(err, parseErr); err != nil {
-				return 0, err
+			if statErr != nil || err != nil { // it has just ended
+				asleep = false
+				break
 			}
-			sum += time.Duration(ran)
+			// The name of the program is in parentheses, and may have some itself.
+			fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+			asleep = asleep && fields[0] == "S"
+			ran, _, _ := strings.Cut(string(scheduled), " ")
+			sum += time.Duration(number(ran))
+			if pid == parent {
+				const cutime, cstime, tick = 16 - 3, 17 - 3, int64(10 * time.Millisecond)
+				sum += time.Duration(tick * (number(fields[cutime]) + number(fields[cstime])))
+			}
 		}
-		if slices.Equal(children, s.children()) {
-			return sum, errors.Join(userErr, systemErr)
-		}
+		asleep = asleep && slices.Equal(children, s.children())
 	}
+	return sum, nil
+}
+
+// number is one that the kernel wrote.
+func number(text string) int64 {
+	n, _ := strconv.ParseInt(text, 10, 64)
+	return n
 }
 
 func ratios(a, b []float64) []float64 {
