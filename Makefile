@@ -30,8 +30,8 @@ bench: ## The CPU of a sign-in, beside a signature check and hand-written handle
 	go test -run '^$$' -bench . -benchtime 2s ./core ./conformance/integration
 
 fuzz: ## Each fuzz target for FUZZTIME, by default a minute
-	@for f in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\).*/\1/p' core/fuzz_test.go); do \
-		echo "== $$f" && (cd core && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+	@grep -rn '^func Fuzz' --include='*_test.go' core | sed 's/\/[^/]*:func \(Fuzz[A-Za-z]*\).*/ \1/' | while read dir f; do \
+		echo "== $$f" && (cd $$dir && go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
 
 mutants: ## Take each guard out in turn: some test must fail

@@ -23,10 +23,12 @@ import (
 type Hooks = passkeys.Hooks[passkeys.Exchange]
 
 // Mount adds the routes of [passkeys.Routes] to r, behind the middleware that r
-// has by now. It returns an error that matches passkeys.ErrConfiguration if a
-// required hook is missing, and mounts nothing then.
-func Mount(r chi.Router, p *passkeys.Passkeys, h Hooks) error {
-	routes, err := passkeys.Routes(p, h)
+// has by now. The source is a *passkeys.Passkeys or, for many tenants, a
+// func(passkeys.Exchange) (*passkeys.Passkeys, error). Mount returns an error
+// that matches passkeys.ErrConfiguration if it or a required hook is missing, and
+// mounts nothing then.
+func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks) error {
+	routes, err := passkeys.Routes(source, h)
 	if err != nil {
 		return err
 	}

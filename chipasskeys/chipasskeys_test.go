@@ -15,10 +15,10 @@ import (
 )
 
 func TestAdapter(t *testing.T) {
-	conformance.TestAdapter(t, func(t testing.TB, p *passkeys.Passkeys, h passkeys.Hooks[passkeys.Exchange]) http.Handler {
+	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
 		r := chi.NewRouter()
 		r.Route("/auth/passkeys", func(r chi.Router) {
-			if err := chipasskeys.Mount(r, p, h); err != nil {
+			if err := chipasskeys.Mount(r, find, h); err != nil {
 				t.Fatal(err)
 			}
 		})

@@ -30,20 +30,28 @@ import (
 //
 // mount is called once for each row. It returns a handler that serves the routes
 // under /auth/passkeys and adds nothing to their answers; a middleware that
-// recovers from panics is welcome. It turns each hook, of which none is nil, into
-// one that takes the framework's context:
+// recovers from panics is welcome. What it mounts is find, which says who answers
+// a request as [passkeys.Source] describes, and the hooks, of which none is nil.
+// It turns find, and each hook that takes a context, into one that takes the
+// framework's:
 //
-//	GetUser: func(c *gin.Context) (passkeys.User, error) {
-//		return h.GetUser(passkeys.Exchange{W: c.Writer, R: c.Request})
-//	},
-func TestAdapter(t *testing.T, mount func(testing.TB, *passkeys.Passkeys, passkeys.Hooks[passkeys.Exchange]) http.Handler) {
+//	exchange := func(c *gin.Context) passkeys.Exchange {
+//		return passkeys.Exchange{W: c.Writer, R: c.Request}
+//	}
+//	source := func(c *gin.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
+//	hooks := mygin.Hooks{
+//		GetUser: func(c *gin.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
+//		// and the others
+//	}
+func TestAdapter(t *testing.T, mount func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler) {
 	t.Helper()
 	test(t, adapterRows(), func(t testing.TB) *site { return newSite(t, mount) })
 }
 
 type (
 	hooks     = passkeys.Hooks[passkeys.Exchange]
-	mountFunc = func(testing.TB, *passkeys.Passkeys, hooks) http.Handler
+	finder    = func(passkeys.Exchange) (*passkeys.Passkeys, error)
+	mountFunc = func(testing.TB, finder, hooks) http.Handler
 )
 
 func adapterRows() []row[*site] {
@@ -51,21 +59,26 @@ func adapterRows() []row[*site] {
 		{"register", "A passkey is registered and stored, and OnRegistered is told.", register},
 		{"sign-in", "A passkey signs in without a username, and what OnAuthenticated returns is the answer.", signIn},
 		{"sign-in-default", "Where OnAuthenticated returns nil, the answer says who has signed in.", signInDefault},
-		{"sign-in-by-name", "Begin takes a user's id, or the name that FindUser knows, and offers his passkeys.", signInByName},
+		{"sign-in-by-name", "Begin takes a user's id, or the name that FindUser knows, and lists that user's passkeys, or decoys.", signInByName},
+		{"sign-in-modes", "A sign-in for autofill, or one that fails at once, begins like one without a username.", signInModes},
 		{"sign-in-concurrent", "Requests at the same time do not get each other's answers.", signInConcurrent},
 		{"list", "A user's passkeys are listed, oldest first, and nobody else's.", list},
 		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
 		{"revoke", "A passkey is revoked with an answer of no body, and cannot sign in.", revoke},
-		{"begin-body", "Begin takes an empty body or an object, and finish, rename and revoke what else the body says does not matter.", beginBody},
+		{"begin-body", "Begin takes an empty body or an object, with and without a Content-Length.", beginBody},
+		{"unread-body", "To list and to revoke, what comes as a body does not matter.", unreadBody},
+		{"unknown-members", "A member that a route does not know, by a name in another case too, is skipped, whatever it holds.", unknownMembers},
+		{"null-members", "A member that is null is as good as absent.", nullMembers},
 		{"session", "A ceremony is finished only in the session that began it.", session},
+		{"tenants", "Who answers is found for each request; an error of that goes out like a hook's, and nobody is internal_error.", tenants},
 		{"hook-headers", "Cookies and headers that a hook sets go out, with success and with an error.", hookHeaders},
 		{"hook-answer", "If a hook writes the response itself, be it a status alone, that is what the client gets.", hookAnswer},
 		{"hook-error", "A hook's *Error goes out with its code and status; any other error is a 500 that says nothing.", hookError},
 		{"hook-panic", "A panic in a hook is no success, and takes a new credential back.", hookPanic},
 		{"registration-taken-back", "An error of OnRegistered takes the credential back.", registrationTakenBack},
 		{"answer-not-json", "A value of OnAuthenticated that is no JSON is internal_error.", answerNotJSON},
-		{"challenge_not_found", "A state that is unknown, used, or of the other ceremony is 400.", challengeNotFound},
-		{"challenge_expired", "A ceremony that took too long is 400.", challengeExpired},
+		{"challenge_not_found", "A state that is unknown, of the other ceremony, another user's, or used with success is 400; a finish that fails uses none.", challengeNotFound},
+		{"challenge_expired", "A ceremony that took more than six minutes, or an hour for autofill, is 400.", challengeExpired},
 		{"attestation_verification_failed", "A registration that does not verify is 400.", attestationFailed},
 		{"credential_already_exists", "A passkey that is registered already, by whomever, is 409.", credentialExists},
 		{"assertion_verification_failed", "A sign-in that does not verify is 401.", assertionFailed},
@@ -75,12 +88,12 @@ func adapterRows() []row[*site] {
 		{"unauthenticated", "Without a user, all but the sign-in is 401, whatever is sent.", unauthenticated},
 		{"too_many_credentials", "A registration by a user of 50 passkeys is 409.", tooManyCredentials},
 		{"last_credential", "Revoking the last passkey of a user without another way to sign in is 409.", lastCredential},
-		{"forbidden", "Another user at finish than at begin is 403, and so is another site's page.", forbidden},
+		{"forbidden", "What a hook forbids is 403, and so is another site's page.", forbidden},
 		{"not_found", "An id that is unknown, another user's, or spelled otherwise is 404 to rename and revoke.", notFound},
-		{"invalid_request", "A body that is not one JSON object in UTF-8 of the right members is 400.", invalidRequest},
+		{"invalid_request", "A body that is not one JSON object in UTF-8, with each member once and as it should be, is 400.", invalidRequest},
 		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
 		{"unsupported_media_type", "A body that is not declared application/json is 415; parameters do not matter.", unsupportedMediaType},
-		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route.", storageUnavailable},
+		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route that asks it.", storageUnavailable},
 		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
 	}
 }
@@ -92,8 +105,11 @@ const (
 )
 
 // site is a web application with passkeys. Whoever sends the header X-User is
-// signed in, and X-Session is the id of his session.
+// signed in, X-Session is the id of their session, and X-Tenant is what they call
+// the site.
 type site struct {
+	passkeys    *passkeys.Passkeys
+	find        finder
 	hooks       hooks
 	credentials *passkeys.MemoryCredentials
 	clock       passkeytest.Clock
@@ -106,13 +122,11 @@ type site struct {
 
 func newSite(t testing.TB, mount mountFunc) *site {
 	s := &site{credentials: passkeys.NewMemoryCredentials()}
-	p, err := passkeys.New(passkeys.Config{
-		RPID: "example.org", RPName: "Example", Origins: []string{origin},
-		Credentials: s.credentials, Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
+	var err error
+	if s.passkeys, err = s.party("example.org"); err != nil {
 		t.Fatal(err)
 	}
+	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return s.passkeys, nil }
 	s.hooks = hooks{
 		GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
 			id := x.R.Header.Get("X-User")
@@ -122,22 +136,24 @@ func newSite(t testing.TB, mount mountFunc) *site {
 			return passkeys.User{ID: id, Name: id + "@example.org"}, nil
 		},
 		OnAuthenticated: func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) { return nil, nil },
-		OnRegistered:    func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return nil },
+		OnRegistered:    func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error { return nil },
 		FindUser:        func(passkeys.Exchange, string) (string, error) { return "", nil },
+		CanonicalName:   func(name string) string { return name },
 		Authorize:       func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return nil },
 		HasOtherSignIn:  func(passkeys.Exchange, passkeys.User) (bool, error) { return true, nil },
 		SessionID:       func(x passkeys.Exchange) string { return x.R.Header.Get("X-Session") },
 	}
 	// The rows' hooks are looked up at each request, so that rows may change them.
-	s.handler = mount(t, p, hooks{
+	s.handler = mount(t, func(x passkeys.Exchange) (*passkeys.Passkeys, error) { return s.find(x) }, hooks{
 		GetUser: func(x passkeys.Exchange) (passkeys.User, error) { return s.hooks.GetUser(x) },
 		OnAuthenticated: func(x passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
 			return s.hooks.OnAuthenticated(x, r)
 		},
-		OnRegistered: func(x passkeys.Exchange, u passkeys.User, cr passkeys.Credential) error {
-			return s.hooks.OnRegistered(x, u, cr)
+		OnRegistered: func(x passkeys.Exchange, u passkeys.User, r passkeys.RegistrationResult) error {
+			return s.hooks.OnRegistered(x, u, r)
 		},
-		FindUser: func(x passkeys.Exchange, name string) (string, error) { return s.hooks.FindUser(x, name) },
+		FindUser:      func(x passkeys.Exchange, name string) (string, error) { return s.hooks.FindUser(x, name) },
+		CanonicalName: func(name string) string { return s.hooks.CanonicalName(name) },
 		Authorize: func(x passkeys.Exchange, u passkeys.User, a passkeys.Action) error {
 			return s.hooks.Authorize(x, u, a)
 		},
@@ -150,6 +166,14 @@ func newSite(t testing.TB, mount mountFunc) *site {
 	t.Cleanup(server.Close)
 	s.url, s.transport = server.URL, server.Client().Transport
 	return s
+}
+
+// party is a relying party of the site. They share one secret and one store.
+func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
+	return passkeys.New(passkeys.Config{
+		RPID: rpID, RPName: "Example", Origins: []string{"https://" + rpID},
+		Credentials: s.credentials, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
+	})
 }
 
 // sight is what an outer middleware sees of an exchange.
@@ -198,6 +222,7 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 type message struct {
 	method, path  string
 	user, session string
+	tenant        string
 	origin        string // "": the site's own
 	body          string
 	contentType   string // "": application/json if there is a body; "-": none
@@ -241,6 +266,7 @@ func (c *check) send(s *site, m message) answer {
 	r.Header.Set("Origin", cmp.Or(m.origin, origin))
 	r.Header.Set("X-User", m.user)
 	r.Header.Set("X-Session", m.session)
+	r.Header.Set("X-Tenant", m.tenant)
 	if m.gone {
 		r.Header.Set("X-Gone", "yes")
 	}
@@ -330,6 +356,15 @@ func (c *check) parts(begin answer) (challenge, state string) {
 	return v.PublicKey.Challenge, v.State
 }
 
+// allowed returns whose passkeys the options of a sign-in list, as they do.
+func (c *check) allowed(begin answer) string {
+	var v struct {
+		PublicKey struct{ AllowCredentials json.RawMessage }
+	}
+	c.is(json.Unmarshal([]byte(begin.body), &v), nil, "decoding the answer of begin %.200q", begin.body)
+	return strings.Trim(string(v.PublicKey.AllowCredentials), "[]")
+}
+
 // finish returns the body of a finish.
 func finish(credential json.RawMessage, state string) string {
 	if credential == nil {
@@ -347,8 +382,12 @@ func (c *check) created(s *site, phone *passkeytest.Authenticator, user string) 
 	return finish(credential, state)
 }
 
-// begin begins a sign-in without a username.
-func (c *check) begin(s *site) answer { return c.post(s, "", "/authenticate/begin", "") }
+// begin begins a sign-in without a username, beginWith one with this body.
+func (c *check) begin(s *site) answer { return c.beginWith(s, "") }
+
+func (c *check) beginWith(s *site, body string) answer {
+	return c.post(s, "", "/authenticate/begin", body)
+}
 
 // signed returns the body that finishes a sign-in.
 func (c *check) signed(phone *passkeytest.Authenticator, begin answer) string {
@@ -393,8 +432,8 @@ func (c *check) keeps(s *site, user string, names ...string) {
 
 func register(c *check, s *site) {
 	var told []string
-	s.hooks.OnRegistered = func(_ passkeys.Exchange, u passkeys.User, cr passkeys.Credential) error {
-		told = append(told, u.ID, u.Name, passkeys.EncodeID(cr.ID), cr.UserID, cr.DeviceName)
+	s.hooks.OnRegistered = func(_ passkeys.Exchange, u passkeys.User, r passkeys.RegistrationResult) error {
+		told = append(told, u.ID, u.Name, passkeys.EncodeID(r.Credential.ID), r.Credential.UserID, r.Credential.DeviceName)
 		return nil
 	}
 	options := func(begin answer, exclude string) answer {
@@ -402,7 +441,7 @@ func register(c *check, s *site) {
 		return ok(`{"publicKey":{"rp":{"id":"example.org","name":"Example"},` +
 			`"user":{"id":"YWxpY2U","name":"alice@example.org","displayName":"alice@example.org"},"challenge":"` + challenge + `",` +
 			`"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-8},{"type":"public-key","alg":-35},` +
-			`{"type":"public-key","alg":-36},{"type":"public-key","alg":-257}],"timeout":60000,"excludeCredentials":[` + exclude + `],` +
+			`{"type":"public-key","alg":-36},{"type":"public-key","alg":-257}],"timeout":300000,"excludeCredentials":[` + exclude + `],` +
 			`"authenticatorSelection":{"residentKey":"preferred","requireResidentKey":false,"userVerification":"preferred"},` +
 			`"attestation":"none","extensions":{"credProps":true}},"state":"` + state + `"}`)
 	}
@@ -419,7 +458,7 @@ func register(c *check, s *site) {
 
 func (c *check) requestOptions(begin answer, allow string) answer {
 	challenge, state := c.parts(begin)
-	return ok(`{"publicKey":{"challenge":"` + challenge + `","timeout":60000,"rpId":"example.org","allowCredentials":[` + allow + `],` +
+	return ok(`{"publicKey":{"challenge":"` + challenge + `","timeout":300000,"rpId":"example.org","allowCredentials":[` + allow + `],` +
 		`"userVerification":"preferred"},"state":"` + state + `"}`)
 }
 
@@ -456,23 +495,41 @@ func signInByName(c *check, s *site) {
 		}
 		return "", nil
 	}
-	his := `{"id":"` + id + `","type":"public-key","transports":["internal"]}`
+	s.hooks.CanonicalName = func(name string) string { return strings.ReplaceAll(name, ".", "") }
+	own := `{"id":"` + id + `","type":"public-key","transports":["internal"]}`
 	for body, allow := range map[string]string{
-		`{"userId":"alice"}`: his, `{"username":"Älice "}`: his, `{"userId":"","username":""}`: "",
+		`{"userId":"alice"}`: own, `{"username":"Älice "}`: own, `{"userId":"","username":""}`: "",
 	} {
-		begin := c.post(s, "", "/authenticate/begin", body)
+		begin := c.beginWith(s, body)
 		c.answers("begin with "+body, begin, c.requestOptions(begin, allow))
 	}
-	for _, body := range []string{`{"userId":"bob"}`, `{"username":"älice"}`} {
-		begin := c.post(s, "", "/authenticate/begin", body)
-		c.answers("begin with "+body, begin, ok(begin.body))
-		if strings.Contains(begin.body, id) {
-			c.errorf("begin with %s: offers the passkey of another: %s", body, begin.body)
+	decoys := map[string]string{}
+	for _, body := range []string{`{"userId":"bob"}`, `{"username":"älice"}`, `{"username":".älice."}`, `{"username":"Älice"}`} {
+		begin := c.beginWith(s, body)
+		c.answers("begin with "+body, begin, c.requestOptions(begin, c.allowed(begin)))
+		if decoys[body] = c.allowed(begin); decoys[body] == "" || strings.Contains(begin.body, id) {
+			c.errorf("begin with %s: no decoys, or the passkey of another: %s", body, begin.body)
+		}
+		if again := c.allowed(c.beginWith(s, body)); again != decoys[body] {
+			c.errorf("begin with %s: first %s, then %s", body, decoys[body], again)
 		}
 	}
+	if decoys[`{"username":"älice"}`] != decoys[`{"username":".älice."}`] || decoys[`{"username":"älice"}`] == decoys[`{"username":"Älice"}`] {
+		c.errorf("names are not told apart as CanonicalName does: %q", decoys)
+	}
 	phone.OmitUserHandle = true // as some do when they are told whose passkey it is
-	begin := c.post(s, "", "/authenticate/begin", `{"username":"Älice "}`)
+	begin := c.beginWith(s, `{"username":"Älice "}`)
 	c.answers("sign-in", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
+}
+
+func signInModes(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	c.enrol(s, phone, "alice")
+	for _, body := range []string{`{"mode":"conditional"}`, `{"mode":"immediate"}`, `{"mode":""}`, `{"mode":"conditional","userId":"","username":""}`} {
+		begin := c.beginWith(s, body)
+		c.answers("begin with "+body, begin, c.requestOptions(begin, ""))
+		c.answers("sign-in after "+body, c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
+	}
 }
 
 func signInConcurrent(c *check, s *site) {
@@ -505,7 +562,10 @@ func list(c *check, s *site) {
 	s.clock.Advance(1500 * time.Millisecond)
 	c.enrol(s, passkeytest.New(origin), "bob")
 	c.signsIn(s, phone, alice())
-	c.is(s.credentials.Quarantine(c.ctx, key.Credentials()[0].ID, s.clock.Now(), passkeys.ReasonSignCountRegressed), nil, "Quarantine")
+	disabled, err := s.credentials.Get(c.ctx, key.Credentials()[0].ID)
+	c.is(err, nil, "Get")
+	disabled.QuarantinedAt, disabled.QuarantineReason = s.clock.Now(), passkeys.ReasonSignCountRegressed
+	c.is(s.credentials.Update(c.ctx, disabled), nil, "Update")
 	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","transports":["usb","nfc"],`+
 		`"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:00Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:01:31.5Z"},`+
 		`{"id":"`+second+`","deviceName":"Phone","transports":["internal"],`+
@@ -540,7 +600,6 @@ func revoke(c *check, s *site) {
 }
 
 func beginBody(c *check, s *site) {
-	id := c.enrol(s, passkeytest.New(origin), "alice")
 	for _, path := range []string{"/register/begin", "/authenticate/begin"} {
 		for _, body := range []string{"", "{}", " {\"more\": [1]}\n"} {
 			for _, chunked := range []bool{false, true} {
@@ -550,14 +609,56 @@ func beginBody(c *check, s *site) {
 			}
 		}
 	}
-	c.answers("rename", c.send(s, patch(id, `{"more":[1],"deviceName":"New"}`)), noContent())
-	c.keeps(s, "alice", "New")
+}
+
+func unreadBody(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
 	for _, m := range []message{{method: http.MethodGet, path: "/credentials"}, {method: http.MethodDelete, path: "/credentials/" + id}} {
 		m.user, m.body, m.contentType = "alice", "nonsense", "text/plain"
 		if got := c.send(s, m); got.status >= 300 {
 			c.errorf("%s with a body: %v", m.method, got)
 		}
 	}
+}
+
+func unknownMembers(c *check, s *site) {
+	deep := `{"more":{"more":[1,null]},"more":"twice","deep":` + strings.Repeat("[", 15) + strings.Repeat("]", 15) +
+		`,"STATE":1,"State":{},"Credential":[],"DEVICENAME":1,"USERID":"bob","Username":"bob","MODE":"conditional"`
+	with := func(body string) string {
+		body = strings.Replace(body, `"response":{`, `"response":{"more":1,"CLIENTDATAJSON":1,"more":[[]],`, 1)
+		return deep + "," + body[1:]
+	}
+	phone := passkeytest.New(origin)
+	begin := c.post(s, "alice", "/register/begin", deep+"}")
+	c.answers("begin", begin, ok(begin.body))
+	if got := c.post(s, "alice", "/register/finish", with(c.created(s, phone, "alice"))); got.status != http.StatusOK {
+		c.errorf("registration: %v", got)
+	}
+	begin = c.beginWith(s, deep+"}")
+	c.answers("begin", begin, c.requestOptions(begin, ""))
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", with(c.signed(phone, begin))), alice())
+	if own := phone.Credentials(); len(own) == 1 {
+		c.answers("rename", c.send(s, patch(passkeys.EncodeID(own[0].ID), with(`{"deviceName":"New"}`))), noContent())
+	}
+	c.keeps(s, "alice", "New")
+}
+
+func nullMembers(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	registration := c.created(s, phone, "alice")
+	registration = strings.Replace(registration, `"deviceName":"Phone"`, `"deviceName":null`, 1)
+	registration = strings.Replace(registration, `"transports":["internal"]`, `"transports":null`, 1)
+	registration = strings.Replace(registration, `"clientExtensionResults":{"credProps":{"rk":true}}`, `"clientExtensionResults":null`, 1)
+	if got := c.post(s, "alice", "/register/finish", registration); got.status != http.StatusOK {
+		c.errorf("registration with %s: %v", registration, got)
+	}
+	c.keeps(s, "alice", "")
+	begin := c.beginWith(s, `{"userId":null,"username":null,"mode":null}`)
+	c.answers("begin", begin, c.requestOptions(begin, ""))
+	phone.OmitUserHandle = true
+	authentication := c.signed(phone, c.beginWith(s, `{"userId":"alice","mode":null}`))
+	authentication = strings.Replace(authentication, `"response":{`, `"response":{"userHandle":null,`, 1)
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", authentication), alice())
 }
 
 func session(c *check, s *site) {
@@ -580,18 +681,21 @@ func session(c *check, s *site) {
 
 // eachHook has f called in every hook, and tells each what the client gets.
 func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hook string, got answer)) {
-	phone, plain := passkeytest.New(origin), s.hooks
+	phone, plain, found := passkeytest.New(origin), s.hooks, s.find
 	c.enrol(s, phone, "alice")
 	for _, hook := range []struct {
 		name string
 		set  func()
 		call func() answer
 	}{
+		{"find", func() {
+			s.find = func(x passkeys.Exchange) (*passkeys.Passkeys, error) { return s.passkeys, f(x) }
+		}, func() answer { return c.begin(s) }},
 		{"GetUser", func() {
 			s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: "alice"}, f(x) }
 		}, func() answer { return c.post(s, "", "/register/begin", "") }},
 		{"OnRegistered", func() {
-			s.hooks.OnRegistered = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.Credential) error { return f(x) }
+			s.hooks.OnRegistered = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.RegistrationResult) error { return f(x) }
 		}, func() answer {
 			return c.post(s, "bob", "/register/finish", c.created(s, passkeytest.New(origin), "bob"))
 		}},
@@ -615,7 +719,52 @@ func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hoo
 	} {
 		hook.set()
 		each(hook.name, hook.call())
-		s.hooks = plain
+		s.hooks, s.find = plain, found
+	}
+}
+
+func tenants(c *check, s *site) {
+	const otherOrigin = "https://example.net"
+	other, err := s.party("example.net")
+	c.is(err, nil, "New")
+	s.find = func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+		switch x.R.Header.Get("X-Tenant") {
+		case "net":
+			return other, nil
+		case "unknown":
+			return nil, fmt.Errorf("tenant: %w", passkeys.ErrNotFound)
+		case "failed":
+			return s.passkeys, errors.New("secret")
+		case "nobody":
+			return nil, nil
+		}
+		return s.passkeys, nil
+	}
+	at := func(tenant, origin, path, body string) answer {
+		return c.send(s, message{user: "alice", tenant: tenant, origin: origin, method: http.MethodPost, path: path, body: body})
+	}
+	phone := passkeytest.New(otherOrigin)
+	begin := at("net", otherOrigin, "/register/begin", "")
+	if !strings.Contains(begin.body, `"rp":{"id":"example.net"`) {
+		c.errorf("begin: %v", begin)
+	}
+	_, state := c.parts(begin)
+	credential, err := phone.Create([]byte(begin.body))
+	c.is(err, nil, "creating a passkey from %.200q", begin.body)
+	c.answers("registration at the other", at("", origin, "/register/finish", finish(credential, state)), refused("challenge_not_found"))
+	if got := at("net", otherOrigin, "/register/finish", finish(credential, state)); got.status != http.StatusOK {
+		c.errorf("registration: %v", got)
+	}
+	begin = at("net", otherOrigin, "/authenticate/begin", "")
+	authentication := c.signed(phone, begin)
+	c.answers("sign-in at the other", at("", origin, "/authenticate/finish", authentication), refused("challenge_not_found"))
+	c.answers("sign-in from the other's page", at("net", origin, "/authenticate/finish", authentication), refused("forbidden"))
+	c.answers("sign-in", at("net", otherOrigin, "/authenticate/finish", authentication), alice())
+	for tenant, code := range map[string]string{"unknown": "not_found", "failed": "internal_error", "nobody": "internal_error"} {
+		for _, m := range routes("AAAA") {
+			m.user, m.tenant = "alice", tenant
+			c.answers(m.method+" "+m.path+" of the tenant "+tenant, c.send(s, m), refused(code))
+		}
 	}
 }
 
@@ -693,11 +842,11 @@ func hookPanic(c *check, s *site) {
 func registrationTakenBack(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	phone.CredentialID = []byte("taken back")
-	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return errors.New("secret") }
+	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error { return errors.New("secret") }
 	c.registers(s, phone, "alice", refused("internal_error"))
 	c.keeps(s, "alice")
 	phone.Forget(phone.CredentialID)
-	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { return nil }
+	s.hooks.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error { return nil }
 	c.enrol(s, phone, "alice")
 }
 
@@ -711,32 +860,68 @@ func answerNotJSON(c *check, s *site) {
 func challengeNotFound(c *check, s *site) {
 	const register, authenticate = "/register/finish", "/authenticate/finish"
 	phone, want := passkeytest.New(origin), refused("challenge_not_found")
-	registration := c.created(s, phone, "alice")
-	if got := c.post(s, "alice", register, registration); got.status != http.StatusOK {
+	broken := func(r *passkeytest.Response) { r.ClientDataJSON = []byte("{}") }
+
+	begin := c.post(s, "alice", "/register/begin", "")
+	registration := func() string {
+		_, state := c.parts(begin)
+		credential, err := phone.Create([]byte(begin.body))
+		c.is(err, nil, "creating a passkey from %.200q", begin.body)
+		return finish(credential, state)
+	}
+	phone.Corrupt = broken
+	c.answers("registration that fails", c.post(s, "alice", register, registration()), refused("attestation_verification_failed"))
+	phone.Corrupt = nil
+	body := registration()
+	c.answers("registration by another", c.post(s, "bob", register, body), want)
+	if got := c.post(s, "alice", register, body); got.status != http.StatusOK {
 		c.errorf("registration: %v", got)
 	}
-	c.answers("registration again", c.post(s, "alice", register, registration), want)
-	authentication := c.signed(phone, c.begin(s))
-	c.answers("sign-in", c.post(s, "", authenticate, authentication), alice())
-	c.answers("sign-in again", c.post(s, "", authenticate, authentication), want)
+	c.answers("registration again", c.post(s, "alice", register, body), want)
+	c.keeps(s, "alice", "Phone")
+	c.keeps(s, "bob")
 
-	begin := c.begin(s)
-	authentication = c.signed(phone, begin)
+	begin = c.begin(s)
+	phone.Corrupt = broken
+	c.answers("sign-in that fails", c.post(s, "", authenticate, c.signed(phone, begin)), refused("assertion_verification_failed"))
+	phone.Corrupt = nil
+	body = c.signed(phone, begin)
+	c.answers("sign-in", c.post(s, "", authenticate, body), alice())
+	c.answers("sign-in again", c.post(s, "", authenticate, body), want)
+	c.answers("sign-in again, signed anew", c.post(s, "", authenticate, c.signed(phone, begin)), want)
+
+	begin = c.begin(s)
+	body = c.signed(phone, begin)
 	_, state := c.parts(begin)
 	_, other := c.parts(c.post(s, "alice", "/register/begin", ""))
-	for _, wrong := range []string{"", "unknown", other} {
-		c.answers("sign-in with the state "+strconv.Quote(wrong), c.post(s, "", authenticate, strings.Replace(authentication, state, wrong, 1)), want)
+	for _, wrong := range []string{"", "unknown", other, state + "A", state[:len(state)/2]} {
+		c.answers("sign-in with the state "+strconv.Quote(wrong), c.post(s, "", authenticate, strings.Replace(body, state, wrong, 1)), want)
 	}
+	for _, wrong := range []string{`"STATE":"`, `"state":null,"State":"`, `"state ":"`} {
+		c.answers("sign-in with "+wrong, c.post(s, "", authenticate, strings.Replace(body, `"state":"`, wrong, 1)), want)
+	}
+	c.answers("sign-in", c.post(s, "", authenticate, body), alice())
 }
 
 func challengeExpired(c *check, s *site) {
+	const enough, enoughForAutofill = 6 * time.Minute, time.Hour
 	phone := passkeytest.New(origin)
 	c.enrol(s, phone, "alice")
+	for _, begin := range []struct {
+		body string
+		life time.Duration
+	}{
+		{"", enough}, {`{"userId":"alice"}`, enough}, {`{"mode":"immediate"}`, enough}, {`{"mode":"conditional"}`, enoughForAutofill},
+	} {
+		early, late := c.beginWith(s, begin.body), c.beginWith(s, begin.body)
+		s.clock.Advance(begin.life - time.Second)
+		c.answers("sign-in after "+begin.life.String(), c.post(s, "", "/authenticate/finish", c.signed(phone, early)), alice())
+		s.clock.Advance(time.Second)
+		c.answers("sign-in after "+begin.life.String(), c.post(s, "", "/authenticate/finish", c.signed(phone, late)), refused("challenge_expired"))
+	}
 	registration := c.created(s, passkeytest.New(origin), "bob")
-	authentication := c.signed(phone, c.begin(s))
-	s.clock.Advance(5 * time.Minute)
+	s.clock.Advance(enough)
 	c.answers("registration", c.post(s, "bob", "/register/finish", registration), refused("challenge_expired"))
-	c.answers("sign-in", c.post(s, "", "/authenticate/finish", authentication), refused("challenge_expired"))
 	c.keeps(s, "bob")
 }
 
@@ -822,7 +1007,9 @@ func unauthenticated(c *check, s *site) {
 func tooManyCredentials(c *check, s *site) {
 	registration := c.created(s, passkeytest.New(origin), "alice")
 	for i := range byte(50) {
-		c.stored(s.credentials, sample("alice", i))
+		cr := sample("alice", i)
+		cr.Spent = nil // which is no store's to read, but the routes'
+		c.stored(s.credentials, cr)
 	}
 	c.answers("begin", c.post(s, "alice", "/register/begin", ""), refused("too_many_credentials"))
 	c.answers("finish", c.post(s, "alice", "/register/finish", registration), refused("too_many_credentials"))
@@ -837,10 +1024,15 @@ func lastCredential(c *check, s *site) {
 }
 
 func forbidden(c *check, s *site) {
-	c.answers("finish by bob", c.post(s, "bob", "/register/finish", c.created(s, passkeytest.New(origin), "alice")), refused("forbidden"))
-	c.keeps(s, "alice")
-	c.keeps(s, "bob")
-	id := c.enrol(s, passkeytest.New(origin), "alice")
+	id, plain := c.enrol(s, passkeytest.New(origin), "alice"), s.hooks
+	s.hooks.Authorize = func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return passkeys.ErrForbidden }
+	for _, m := range routes(id) {
+		if m.user = "alice"; strings.HasPrefix(m.path, "/authenticate/") || m.method == http.MethodGet {
+			continue
+		}
+		c.answers(m.method+" "+m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
+	}
+	s.hooks = plain
 	for _, m := range routes(id) {
 		m.user, m.origin, m.body = "alice", "https://evil.example", "{}"
 		c.answers(m.method+" "+m.path+" from another site", c.send(s, m), refused("forbidden"))
@@ -852,8 +1044,8 @@ func notFound(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	phone.CredentialID = []byte{0xfb, 0xef, 0xbe, 0xfb} // "-----w", and "+++++w==" in the other alphabet
 	id := c.enrol(s, phone, "alice")
-	his := c.enrol(s, passkeytest.New(origin), "bob")
-	for _, other := range []string{his, "AAAA", "A", "%00", id + "==", id + "%3D%3D", id[:5] + "x", "%2D" + id[1:], id[:5] + "%77",
+	ofBob := c.enrol(s, passkeytest.New(origin), "bob")
+	for _, other := range []string{ofBob, "AAAA", "A", "%00", id + "==", id + "%3D%3D", id[:5] + "x", "%2D" + id[1:], id[:5] + "%77",
 		"+++++w", "+++++w==", id + "%0A", "%20" + id, id + ".", strings.Repeat("A", 1366), strings.Repeat("A", 4096)} {
 		c.answers("PATCH of "+other, c.send(s, patch(other, `{"deviceName":"New"}`)), refused("not_found"))
 		c.answers("DELETE of "+other, c.send(s, del(other)), refused("not_found"))
@@ -867,16 +1059,44 @@ func invalidRequest(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	id := c.enrol(s, phone, "alice")
 	registration := c.created(s, passkeytest.New(origin), "bob")
-	long := strings.Replace(registration, "Phone", strings.Repeat("n", 65), 1)
+	authentication := c.signed(phone, c.begin(s))
+	// Each takes what is once in a body for something else; of a body without it
+	// they make what is broken anyway.
+	edited := func(body string, edits ...string) (broken []string) {
+		for i := 0; i < len(edits); i += 2 {
+			broken = append(broken, strings.Replace(body, edits[i], edits[i+1], 1))
+		}
+		return broken
+	}
+	finishes := func(body string) []string {
+		_, clientData, _ := strings.Cut(body, `"clientDataJSON":"`)
+		clientData, _, _ = strings.Cut(clientData, `"`)
+		return edited(body,
+			`"state":"`, `"state":1,"x":"`, `"state":"`, `"state":"x","state":"`, `"state":"`, `"state":null,"state":"`,
+			`"state":"`, `"st\u0061te":"x","state":"`, `"state":"`, `"state":"\ud800`, `"state":"`, `"\udc00":1,"state":"`,
+			`"credential":{`, `"credential":null,"credential":{`, `"credential":{`, `"Credential":{`, `"credential":{`, `"credential":{"\ud800":1,`,
+			`"id":"`, `"id":"=`, `"id":"`, `"id":"x","id":"`, `"id":"`, `"ID":"`, `"rawId":"`, `"rawId":"A`, `"rawId":"`, `"rawId":null,"x":"`,
+			`"type":"public-key"`, `"type":"password"`, `"type":"public-key"`, `"type":"public-key","type":"public-key"`,
+			`"response":{`, `"response":null,"x":{`, `"response":{`, `"response":{},"response":{`, `"response":{`, `"response":{"clientDataJSON":"e30",`,
+			`"clientDataJSON":"`, `"clientDataJSON":"+`, `"clientDataJSON":"`, `"clientDataJSON":"\n`, `"clientDataJSON":"`, `"clientDataJSON":"","x":"`,
+			clientData+`"`, clientData+`="`, clientData+`"`, clientData+`=="`, clientData+`"`, clientData+`A===="`)
+	}
+	long := strings.Repeat("n", 65)
 	broken := []string{"nonsense", "null", `"x"`, "1", "[]", "[{}]", "{", `{"deviceName":"x"`, `{"deviceName":"x",}`, `{"deviceName":"x"} {}`,
-		`{"deviceName":"x"}]`, "{\"deviceName\":\"\xff\"}", "{\"deviceName\":\"\x01\"}", "\ufeff{}", "{'deviceName':'x'}"}
+		`{"deviceName":"x"}]`, "{\"deviceName\":\"\xff\"}", "{\"\xff\":1}", "{\"deviceName\":\"\x01\"}", "\ufeff{}", "{'deviceName':'x'}", "{deviceName:\"x\"}",
+		`{"x":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`, `{"deviceName":"x","x":` + strings.Repeat(`{"x":`, 16) + `1` + strings.Repeat("}", 17)}
 	for i, more := range [][]string{
 		nil,
-		{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, `{"state":"x","credential":[]}`,
-			strings.Replace(registration, `"state":"`, `"state":1,"x":"`, 1), strings.Replace(registration, `"id":"`, `"id":"=`, 1), long},
-		{`{"userId":1}`, `{"username":1}`, `{"userId":"` + strings.Repeat("u", 65) + `"}`, `{"userId":"alice","username":"alice"}`},
-		{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, registration},
-		{"{}", `{"deviceName":null}`, `{"deviceName":1}`, `{"deviceName":"` + strings.Repeat("n", 65) + `"}`, `{"deviceName":"\u0000"}`},
+		slices.Concat([]string{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, `{"state":"x","credential":[]}`, authentication},
+			finishes(registration), edited(registration, "Phone", long, "Phone", `\ud83d`, "Phone", `\u0000`, `"Phone"`, `1`, `"deviceName":`, `"deviceName":"x","deviceName":`)),
+		{`{"userId":1}`, `{"username":1}`, `{"mode":1}`, `{"userId":"` + strings.Repeat("u", 65) + `"}`, `{"userId":"alice","username":"alice"}`,
+			`{"username":"` + strings.Repeat("n", 1025) + `"}`, `{"userId":"alice","userId":"alice"}`, `{"username":null,"username":"alice"}`,
+			`{"username":"\ud83d"}`, `{"\ud83d\ud83d":1}`, `{"mode":"conditional","mode":"conditional"}`,
+			`{"mode":"Conditional"}`, `{"mode":"conditional "}`, `{"mode":"usernameless"}`, `{"mode":"user"}`, `{"mode":"username"}`, `{"mode":"registration"}`,
+			`{"mode":"user","userId":"alice"}`, `{"mode":"conditional","userId":"alice"}`, `{"mode":"immediate","username":"alice"}`},
+		slices.Concat([]string{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, registration}, finishes(authentication)),
+		{"{}", `{"deviceName":null}`, `{"deviceName":1}`, `{"deviceName":"` + long + `"}`, `{"deviceName":"\u0000"}`, `{"deviceName":"x","deviceName":"x"}`,
+			`{"deviceName":"x","device\u004eame":"x"}`, `{"DeviceName":"x"}`, `{"deviceName":"\ud800x"}`, `{"\ud800":1,"deviceName":"x"}`},
 	} {
 		m := bodied(id)[i]
 		m.user = "bob"
@@ -893,6 +1113,7 @@ func invalidRequest(c *check, s *site) {
 	if got := c.post(s, "bob", "/register/finish", registration); got.status != http.StatusOK {
 		c.errorf("finish after malformed ones: %v", got)
 	}
+	c.answers("sign-in after malformed ones", c.post(s, "", "/authenticate/finish", authentication), alice())
 }
 
 func payloadTooLarge(c *check, s *site) {
@@ -934,9 +1155,10 @@ func unsupportedMediaType(c *check, s *site) {
 func storageUnavailable(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	id := c.enrol(s, phone, "alice")
-	bodies := []string{"", c.created(s, passkeytest.New(origin), "alice"), "", c.signed(phone, c.begin(s)),
+	bodies := []string{"", c.created(s, passkeytest.New(origin), "alice"), `{"userId":"alice"}`, c.signed(phone, c.begin(s)),
 		"", `{"deviceName":"New"}`, ""}
 	var hook error
+	plain := s.hooks.GetUser
 	s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
 		hook = x.R.Context().Err()
 		return passkeys.User{ID: "alice"}, nil
@@ -946,6 +1168,10 @@ func storageUnavailable(c *check, s *site) {
 		c.answers(m.method+" "+m.path, c.send(s, m), refused("storage_unavailable"))
 	}
 	c.is(hook, context.Canceled, "the context of GetUser")
+	begin := c.send(s, message{method: http.MethodPost, path: "/authenticate/begin", gone: true}) // which stores nothing
+	c.answers("begin without a name", begin, c.requestOptions(begin, ""))
+	s.hooks.GetUser = plain
+	c.answers("sign-in when the store is back", c.post(s, "", "/authenticate/finish", bodies[3]), alice())
 	c.keeps(s, "alice", "Phone")
 }
 

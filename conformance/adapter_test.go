@@ -3,17 +3,20 @@ package conformance
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-func mountHandler(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
-	handler, err := passkeys.Handler(p, h)
+func mountHandler(t testing.TB, find finder, h hooks) http.Handler {
+	handler, err := passkeys.Handler(find, h)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,18 +34,25 @@ type stage struct {
 // hooked is an adapter that does something to the hooks.
 func hooked(change func(h *hooks)) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
+		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
 			change(&h)
-			return s.mount(t, p, h)
+			return s.mount(t, find, h)
 		}}
+	}
+}
+
+// found is an adapter that does something to who answers.
+func found(change func(find finder) finder) func(stage) stage {
+	return func(s stage) stage {
+		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler { return s.mount(t, change(find), h) }}
 	}
 }
 
 // wrapped is an adapter behind a middleware.
 func wrapped(middleware func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
-			next := s.mount(t, p, h)
+		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
+			next := s.mount(t, find, h)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware(w, r, next) })
 		}}
 	}
@@ -64,12 +74,28 @@ func edited(change func(r *http.Request, answer *httptest.ResponseRecorder)) fun
 	})
 }
 
+// rewritten is an adapter behind a middleware that decodes the body, and encodes
+// what it has decoded.
+func rewritten(change func(body map[string]any)) func(stage) stage {
+	return wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+		raw, err := io.ReadAll(r.Body)
+		var body map[string]any
+		if err == nil && len(raw) <= 64<<10 && json.Unmarshal(raw, &body) == nil && body != nil {
+			change(body)
+			raw, _ = json.Marshal(body)
+			r.ContentLength = int64(len(raw))
+		}
+		r.Body = io.NopCloser(bytes.NewReader(raw))
+		next.ServeHTTP(w, r)
+	})
+}
+
 // forgetful is an adapter that does not say whether a hook has answered, or only
 // if it wrote a body.
 func forgetful(bodies bool) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, p *passkeys.Passkeys, h hooks) http.Handler {
-			routes, err := passkeys.Routes(p, h)
+		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
+			routes, err := passkeys.Routes(find, h)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -170,6 +196,36 @@ func TestAdapterFaults(t *testing.T) {
 			}
 			next.ServeHTTP(w, r)
 		}), "unsupported_media_type"},
+		{"every body is JSON", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if kind := r.Header.Get("Content-Type"); kind == "text/plain" && (r.Method == http.MethodGet || r.Method == http.MethodDelete) {
+				http.Error(w, "no JSON", http.StatusUnsupportedMediaType)
+				return
+			}
+			next.ServeHTTP(w, r)
+		}), "unread-body unauthenticated"},
+		{"a body is read and written again", rewritten(func(body map[string]any) {}), "invalid_request …"},
+		{"names are of any case", rewritten(func(body map[string]any) {
+			for name, value := range body {
+				if lower := strings.ToLower(name); lower != name {
+					body[lower] = value
+				}
+			}
+		}), "unknown-members challenge_not_found …"},
+		{"null is nothing", rewritten(func(body map[string]any) {
+			for name, value := range body {
+				if value == nil {
+					body[name] = ""
+				}
+			}
+			if body["username"] == "" {
+				body["username"] = "nobody"
+			}
+		}), "null-members …"},
+		{"there are no modes", rewritten(func(body map[string]any) {
+			if body["mode"] == "immediate" {
+				body["mode"] = "usernameless"
+			}
+		}), "sign-in-modes …"},
 		{"a body ends at 32 KiB", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.ContentLength <= 64<<10 {
 				r.Body = http.MaxBytesReader(w, r.Body, 32<<10)
@@ -189,7 +245,7 @@ func TestAdapterFaults(t *testing.T) {
 		{"the Origin is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Origin")
 			next.ServeHTTP(w, r)
-		}), "forbidden"},
+		}), "forbidden tenants"},
 		{"a request cannot be cancelled", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 		}), "storage_unavailable"},
@@ -205,12 +261,38 @@ func TestAdapterFaults(t *testing.T) {
 		{"OnRegistered is not mounted", hooked(func(h *hooks) { h.OnRegistered = nil }), "register registration-taken-back " + everyHook},
 		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name " + everyHook},
 		{"OnAuthenticated is not mounted", hooked(func(h *hooks) { h.OnAuthenticated = nil }), "sign-in sign-in-concurrent answer-not-json " + everyHook},
-		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), everyHook},
+		{"CanonicalName is not mounted", hooked(func(h *hooks) { h.CanonicalName = nil }), "sign-in-by-name"},
+		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden " + everyHook},
+		{"who answers is found once", found(func(find finder) finder {
+			var once sync.Once
+			var first *passkeys.Passkeys
+			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+				var err error
+				once.Do(func() { first, err = find(x) })
+				return first, err
+			}
+		}), "tenants " + everyHook},
+		{"who answers is found without the response", found(func(find finder) finder {
+			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+				return find(passkeys.Exchange{W: httptest.NewRecorder(), R: x.R})
+			}
+		}), "hook-headers hook-answer"},
+		{"who answers where nobody does is the first", found(func(find finder) finder {
+			var first atomic.Pointer[passkeys.Passkeys]
+			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+				p, err := find(x)
+				first.CompareAndSwap(nil, p)
+				if p == nil && err == nil {
+					p = first.Load()
+				}
+				return p, err
+			}
+		}), "tenants"},
 		{"HasOtherSignIn is not mounted", hooked(func(h *hooks) { h.HasOtherSignIn = nil }), "last_credential " + everyHook},
 		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session"},
 		{"an error of OnRegistered is not handed on", hooked(func(h *hooks) {
 			sound := h.OnRegistered
-			h.OnRegistered = func(x passkeys.Exchange, u passkeys.User, c passkeys.Credential) error {
+			h.OnRegistered = func(x passkeys.Exchange, u passkeys.User, c passkeys.RegistrationResult) error {
 				_ = sound(x, u, c)
 				return nil
 			}

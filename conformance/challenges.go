@@ -2,7 +2,6 @@ package conformance
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,14 +13,9 @@ import (
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-// Features says in what a challenge store differs from the contract and from
-// the system's clock. The zero value is the whole contract, in real time.
+// Features says in what a challenge store differs from the system's clock. The
+// zero value is real time.
 type Features struct {
-	// Replayable is for a store whose handles can be consumed again until they
-	// expire, as those of [passkeys.StatelessChallenges] without a Guard. The
-	// rows about single use are left out.
-	Replayable bool
-
 	// Now and Advance are the store's clock, if a test can set it, such as the
 	// methods of a passkeytest.Clock; set both or neither. Without them the
 	// store must run on time.Now, and the suite takes about a second longer,
@@ -47,23 +41,19 @@ func challengeRows(f Features) []challengeRow {
 	}
 	rows := []challengeRow{
 		{"round-trip", "Consume returns the payload to the byte, from none to 64 KiB of them.", clock.payloads},
-		{"payload-too-large", "A payload of more than 64 KiB is an error.", clock.payloadTooLarge},
+		{"put-refused", "Put refuses what ValidateChallenge refuses: a payload of more than 64 KiB, and an expiresAt that has passed.", clock.putRefused},
 		{"handles", "A handle is letters, digits, '-', '_' and '.', room for 128 bits, at most 1,024 of them for 512 bytes.", clock.handles},
 		{"handles-differ", "No two handles are the same, and each has its own payload.", clock.handlesDiffer},
 		{"unknown", "A handle that Put never made, of any length, is ErrChallengeNotFound and harms no other.", clock.unknown},
 		{"altered", "A handle that was altered in any place is ErrChallengeNotFound and does not spend the real one.", clock.altered},
 		{"expired", "A challenge that has expired is ErrChallengeExpired or ErrChallengeNotFound, never its payload.", clock.expired},
-		{"expired-put", "An expiresAt that has passed is an error.", clock.expiredPut},
 		{"own-memory", "The caller may change the payload it passed in and the one it got back.", clock.ownMemory},
+		{"single-use", "Consume ends the handle: the next is ErrChallengeNotFound.", clock.singleUse},
+		{"single-use-concurrent", "Of N concurrent Consumes exactly one succeeds; the others are ErrChallengeNotFound.", clock.singleUseConcurrent},
 		{"context", "A cancelled or expired context is an error for which errors.Is finds ctx.Err(), and spends nothing.", clock.context},
 	}
 	if f.Advance != nil {
 		rows = append(rows, challengeRow{"kept", "A challenge is kept until it expires.", clock.kept})
-	}
-	if !f.Replayable {
-		rows = append(rows,
-			challengeRow{"single-use", "Consume ends the handle: the next is ErrChallengeNotFound.", clock.singleUse},
-			challengeRow{"single-use-concurrent", "Of N concurrent Consumes exactly one succeeds; the others are ErrChallengeNotFound.", clock.singleUseConcurrent})
 	}
 	return rows
 }
@@ -127,9 +117,23 @@ func (cl clock) payloads(c *check, s passkeys.ChallengeStore) {
 	}
 }
 
-func (cl clock) payloadTooLarge(c *check, s passkeys.ChallengeStore) {
-	if _, err := s.Put(c.ctx, make([]byte, 64<<10+1), cl.now().Add(5*time.Minute)); err == nil {
-		c.errorf("Put of %d bytes: no error", 64<<10+1)
+func (cl clock) putRefused(c *check, s passkeys.ChallengeStore) {
+	large, now := make([]byte, 64<<10+1), cl.now()
+	for _, refused := range []struct {
+		payload   []byte
+		expiresAt time.Time
+	}{
+		{large, now.Add(5 * time.Minute)},
+		{nil, now.Add(-time.Second)},
+		{nil, now.Add(-24 * time.Hour)},
+		{nil, time.Time{}},
+		{large, time.Time{}},
+	} {
+		handle, err := s.Put(c.ctx, refused.payload, refused.expiresAt)
+		c.is(err, passkeys.ErrInvalidChallenge, "Put of %d bytes until %v", len(refused.payload), refused.expiresAt)
+		if handle != "" {
+			c.errorf("Put of %d bytes until %v: the handle %.80q with the error", len(refused.payload), refused.expiresAt, handle)
+		}
 	}
 }
 
@@ -175,17 +179,9 @@ func (cl clock) unknown(c *check, s passkeys.ChallengeStore) {
 		strings.Repeat("0", len(genuine)), strings.Repeat("A", 1<<20), strings.Repeat(genuine, 1<<20/max(len(genuine), 1))} {
 		c.unknown(s, handle)
 	}
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	stateless, err := passkeys.NewStatelessChallenges(key)
-	if !c.is(err, nil, "NewStatelessChallenges") {
-		return
-	}
-	for _, other := range []passkeys.ChallengeStore{passkeys.NewMemoryChallenges(), stateless} {
-		foreign, err := other.Put(c.ctx, []byte("payload"), time.Now().Add(time.Hour))
-		c.is(err, nil, "Put into another store")
-		c.unknown(s, foreign)
-	}
+	foreign, err := passkeys.NewMemoryChallenges().Put(c.ctx, []byte("payload"), time.Now().Add(time.Hour))
+	c.is(err, nil, "Put into another store")
+	c.unknown(s, foreign)
 	c.yields(s, genuine, "payload")
 }
 
@@ -250,14 +246,6 @@ func (cl clock) expired(c *check, s passkeys.ChallengeStore) {
 		got, err := s.Consume(c.ctx, handle)
 		if len(got) != 0 || !errors.Is(err, passkeys.ErrChallengeExpired) && !errors.Is(err, passkeys.ErrChallengeNotFound) {
 			c.errorf("Consume of an expired challenge: %d bytes and error %v, want none and ErrChallengeExpired or ErrChallengeNotFound", len(got), err)
-		}
-	}
-}
-
-func (cl clock) expiredPut(c *check, s passkeys.ChallengeStore) {
-	for _, at := range []time.Time{cl.now().Add(-time.Second), cl.now().Add(-24 * time.Hour), {}} {
-		if handle, err := s.Put(c.ctx, []byte("payload"), at); err == nil || handle != "" {
-			c.errorf("Put until %v: handle %q and error %v, want none and one", at, handle, err)
 		}
 	}
 }

@@ -19,35 +19,11 @@ func TestMemoryChallenges(t *testing.T) {
 	TestChallenges(t, func(testing.TB) passkeys.ChallengeStore { return passkeys.NewMemoryChallenges() }, Features{})
 }
 
-func TestStatelessChallenges(t *testing.T) {
+// With a clock that a test can set, there is a row more.
+func TestMemoryChallengesByTheClock(t *testing.T) {
 	clock := passkeytest.NewClock(time.Time{})
-	stateless := func(t testing.TB) *passkeys.StatelessChallenges {
-		s, err := passkeys.NewStatelessChallenges(make([]byte, 32))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Now = clock.Now
-		return s
-	}
-	f := Features{Now: clock.Now, Advance: clock.Advance}
-	t.Run("guarded", func(t *testing.T) {
-		TestChallenges(t, func(t testing.TB) passkeys.ChallengeStore {
-			s := stateless(t)
-			s.Guard = &guard{}
-			return s
-		}, f)
-	})
-	f.Replayable = true
-	t.Run("unguarded", func(t *testing.T) {
-		TestChallenges(t, func(t testing.TB) passkeys.ChallengeStore { return stateless(t) }, f)
-	})
-}
-
-type guard struct{ used sync.Map }
-
-func (g *guard) Use(ctx context.Context, id string, _ time.Time) (first bool, err error) {
-	_, used := g.used.LoadOrStore(id, true)
-	return !used, ctx.Err()
+	TestChallenges(t, func(testing.TB) passkeys.ChallengeStore { return &passkeys.MemoryChallenges{Now: clock.Now} },
+		Features{Now: clock.Now, Advance: clock.Advance})
 }
 
 // shelf is a challenge store that differs from the sound one in the methods that
@@ -117,7 +93,24 @@ func TestChallengeFaults(t *testing.T) {
 			return &shelf{ChallengeStore: s, put: func(ctx context.Context, payload []byte, at time.Time) (string, error) {
 				return s.Put(ctx, payload[:min(len(payload), 64<<10)], at)
 			}}
-		}, "payload-too-large"},
+		}, "put-refused"},
+		{"what is too large is the database's error", func(s store) store {
+			return &shelf{ChallengeStore: s, put: func(ctx context.Context, payload []byte, at time.Time) (string, error) {
+				if len(payload) > 64<<10 {
+					return "", errors.New("value too long")
+				}
+				return s.Put(ctx, payload, at)
+			}}
+		}, "put-refused"},
+		{"a refused challenge has a handle", func(s store) store {
+			return &shelf{ChallengeStore: s, put: func(ctx context.Context, payload []byte, at time.Time) (string, error) {
+				handle, err := s.Put(ctx, payload, at)
+				if errors.Is(err, passkeys.ErrInvalidChallenge) {
+					handle = "refused"
+				}
+				return handle, err
+			}}
+		}, "put-refused"},
 		{"handles are numbers", func(s store) store {
 			var one sync.Mutex
 			var made []string
@@ -252,7 +245,7 @@ func TestChallengeFaults(t *testing.T) {
 				}
 				return s.Put(ctx, payload, at)
 			}}
-		}, "expired-put"},
+		}, "put-refused"},
 		{"no time is for ever", func(s store) store {
 			return &shelf{ChallengeStore: s, put: func(ctx context.Context, payload []byte, at time.Time) (string, error) {
 				if at.IsZero() {
@@ -260,7 +253,7 @@ func TestChallengeFaults(t *testing.T) {
 				}
 				return s.Put(ctx, payload, at)
 			}}
-		}, "expired-put"},
+		}, "put-refused"},
 		{"Put keeps the caller's bytes", func(s store) store {
 			var payloads sync.Map
 			return &shelf{

@@ -2,13 +2,11 @@ package conformance
 
 import (
 	"bytes"
-	"cmp"
-	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -28,64 +26,47 @@ type credentialRow = row[passkeys.CredentialRepository]
 func credentialRows() []credentialRow {
 	return []credentialRow{
 		{"round-trip", "Get and ListByUser return every field as Add got it, up to its largest value.", roundTrip},
-		{"times", "Times are kept in UTC to the microsecond, the first of 1970 and those after 2038 too; zero stays zero.", times},
+		{"times", "Add and Update keep times in UTC to the microsecond, the first of 1970 and those after 2038 too; zero stays zero.", times},
 		{"credential-ids", "Ids are compared byte by byte, from 1 to 1,023 of them.", credentialIDs},
 		{"user-ids", "User ids are any bytes, compared byte by byte: case, accents and trailing spaces count.", userIDs},
-		{"device-names", "Add and Rename keep a device name to the byte.", deviceNames},
-		{"device-names-refused", "Add and Rename refuse what ValidateDeviceName refuses, and change nothing.", deviceNamesRefused},
+		{"user-handles", "A user handle is kept to the byte, up to 64 of them; none, and one that is unknown, stay so until Update has it.", userHandles},
+		{"device-names", "Add and Update keep a device name to the byte.", deviceNames},
+		{"reasons", "Add and Update keep a quarantine's reason to the byte, up to 255 of them.", reasons},
+		{"spent", "Add and Update keep Spent to the byte, up to 1,024 of them.", spent},
+		{"add-version", "Add stores Version as it comes.", addVersion},
 		{"add-refused", "Add refuses what Credential.Validate refuses, and stores nothing.", addRefused},
-		{"add-duplicate", "Add of an id that is stored, whoever owns it, is ErrCredentialExists and changes nothing.", addDuplicate},
+		{"add-duplicate", "Add of an id that is stored, whoever owns it, is ErrCredentialExists and changes nothing, Version included.", addDuplicate},
 		{"add-concurrent", "Of N concurrent Adds with one id exactly one succeeds; the others are ErrCredentialExists.", addConcurrent},
-		{"missing", "An id that is not stored, empty or oversize, is ErrCredentialNotFound to all but UpdateUsage, to which it is Raced.", missing},
-		{"ownership", "Rename, Delete and Restore of another user's credential are ErrCredentialNotFound and change nothing.", ownership},
+		{"missing", "An id that is not stored, empty or oversize, is ErrCredentialNotFound to Get and to Delete.", missing},
 		{"list-order", "ListByUser lists the oldest first by CreatedAt and then by ID, quarantined ones among them.", listOrder},
 		{"list-nobody", "ListByUser of somebody without credentials is an empty list and no error.", listNobody},
 		{"list-many", "ListByUser lists all, be there 1,000.", listMany},
-		{"usage-advanced", "UpdateUsage from the stored counter sets what Usage says and nothing else, and is Advanced.",
-			usages(passkeys.Advanced,
-				passkeys.Usage{SeenSignCount: 7, SignCount: 8, At: noon.Add(24 * time.Hour)},
-				passkeys.Usage{SeenSignCount: 8, SignCount: 1000, At: noon.Add(25 * time.Hour), BackupEligible: true},
-				passkeys.Usage{SeenSignCount: 1000, SignCount: 1001, At: noon.Add(26 * time.Hour), BackupState: true},
-				passkeys.Usage{SeenSignCount: 1001, SignCount: 1002, At: noon.Add(27 * time.Hour), UVInitialized: true})},
-		{"usage-zero", "UpdateUsage from 0 to 0 is Advanced for ever, though it may change nothing.", usageZero},
-		{"usage-largest", "Counters go up to 4,294,967,295.",
-			usages(passkeys.Advanced,
-				passkeys.Usage{SeenSignCount: 7, SignCount: math.MaxInt32},
-				passkeys.Usage{SeenSignCount: math.MaxInt32, SignCount: math.MaxInt32 + 1},
-				passkeys.Usage{SeenSignCount: math.MaxInt32 + 1, SignCount: math.MaxUint32})},
-		{"usage-raced", "UpdateUsage from a counter that is not the stored one is Raced and changes nothing.",
-			usages(passkeys.Raced,
-				passkeys.Usage{SeenSignCount: 6, SignCount: 7}, passkeys.Usage{SeenSignCount: 6, SignCount: 9},
-				passkeys.Usage{SeenSignCount: 0, SignCount: 0}, passkeys.Usage{SeenSignCount: 0, SignCount: 8},
-				passkeys.Usage{SeenSignCount: 8, SignCount: 9}, passkeys.Usage{SeenSignCount: 8, SignCount: 7, AllowRegression: true})},
-		{"usage-regressed", "A Usage that Regressed is Regressed and changes nothing.",
-			usages(passkeys.Regressed,
-				passkeys.Usage{SeenSignCount: 7, SignCount: 7}, passkeys.Usage{SeenSignCount: 7, SignCount: 6},
-				passkeys.Usage{SeenSignCount: 7, SignCount: 0}, passkeys.Usage{SeenSignCount: 6, SignCount: 6})},
-		{"usage-regressed-first", "Regressed comes before Raced: for a credential that is quarantined, or gone, too.", usageRegressedFirst},
-		{"usage-allowed", "With AllowRegression a counter that went back is Advanced, and the stored one stays.",
-			usages(passkeys.Advanced,
-				passkeys.Usage{SeenSignCount: 7, SignCount: 7, AllowRegression: true, BackupEligible: true},
-				passkeys.Usage{SeenSignCount: 7, SignCount: 6, AllowRegression: true},
-				passkeys.Usage{SeenSignCount: 7, SignCount: 0, AllowRegression: true, UVInitialized: true})},
-		{"usage-quarantined", "UpdateUsage of a quarantined credential is Raced and changes nothing.", usageQuarantined},
-		{"usage-concurrent", "Of N concurrent UpdateUsages from one counter exactly one is Advanced, the others Raced.", usageConcurrent},
-		{"usage-climb", "The counter never goes back, though the credential is renamed meanwhile, and no name is lost.", usageClimb},
-		{"rename", "Rename sets the DeviceName and nothing else; to the name it has, too.", rename},
+		{"update", "Update replaces every field that may change, and no other credential.", update},
+		{"update-range", "Update takes every field to its largest value, and to zero.", updateRange},
+		{"update-version", "Update stores Version+1, and Get and ListByUser show it.", updateVersion},
+		{"update-unchanged", "Update succeeds, again and again, though it changes nothing but Version.", updateUnchanged},
+		{"update-conflict", "Update with a Version that is not the stored one, lower or higher, is ErrConflict and changes nothing.", updateConflict},
+		{"update-missing", "Update of a credential that is not stored, or not any more, is ErrCredentialNotFound and stores nothing.", updateMissing},
+		{"update-refused", "Update refuses what Credential.Validate refuses, and changes nothing.", updateRefused},
+		{"update-concurrent", "Of N concurrent Updates with one Version exactly one succeeds, whole; the others are ErrConflict.", updateConcurrent},
+		{"update-climb", "Where all read, change and Update until there is no conflict, no change is lost, and Version never goes back.", updateClimb},
+		{"update-re-added", "Update of a credential that was deleted and added again is by the Version that was added.", updateReAdded},
 		{"delete", "Delete removes the credential and no other; its id is free again.", remove},
-		{"quarantine", "Quarantine sets when and why and nothing else; the first time and reason stay.", quarantine},
-		{"restore", "Restore ends the quarantine and changes nothing else; without one it does nothing.", restore},
+		{"delete-ownership", "Delete of another user's credential is ErrCredentialNotFound and changes nothing.", deleteOwnership},
+		{"delete-concurrent", "A Delete that succeeds among concurrent Updates is not undone by any.", deleteConcurrent},
 		{"own-memory", "The caller may change what it passed in and what it got back.", ownMemory},
 		{"context", "A cancelled or expired context is an error for which errors.Is finds ctx.Err(), and changes nothing.", endedContext},
 	}
 }
 
 // sample returns a credential of this user in which no field is zero but those
-// of the quarantine.
+// of the quarantine, and HandleUnknown, which a UserHandle excludes.
 func sample(userID string, id ...byte) passkeys.Credential {
 	return passkeys.Credential{
 		ID:                id,
 		UserID:            userID,
+		UserHandle:        append([]byte{0xff, 0}, id[:min(len(id), 62)]...),
+		RPID:              "example.org",
 		PublicKey:         append([]byte{0xa5, 0, 0xff}, id...),
 		Algorithm:         passkeys.ES256,
 		SignCount:         7,
@@ -94,13 +75,42 @@ func sample(userID string, id ...byte) passkeys.Credential {
 		BackupUnknown:     true,
 		UVInitialized:     true,
 		Transports:        []string{"usb", "internal", "hybrid"},
-		Discoverable:      true,
+		Discoverable:      passkeys.Discoverable,
 		AAGUID:            [16]byte{0, 1, 2, 0xfd, 0xfe, 0xff},
 		AttestationFormat: "packed",
 		DeviceName:        "Phone",
 		CreatedAt:         noon,
 		LastUsedAt:        noon.Add(time.Hour + time.Microsecond),
+		Spent:             []byte{1, 0, 0xff, 0},
+		Version:           1234567890123456, // as of registrations: microseconds since 1970
 	}
+}
+
+// bare returns a credential in which every field is zero that may be.
+func bare(id ...byte) passkeys.Credential {
+	return passkeys.Credential{ID: id, UserID: "alice", PublicKey: []byte{1}}
+}
+
+// unknownHandle is a credential that was imported without its handle.
+func unknownHandle(c passkeys.Credential) passkeys.Credential {
+	c.UserHandle, c.HandleUnknown = nil, true
+	return c
+}
+
+// largest is a credential with every field that may change at its largest value.
+func largest(c passkeys.Credential) passkeys.Credential {
+	c.Algorithm = -65535 // RS1, the lowest that is registered
+	c.SignCount = math.MaxUint32
+	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = true, true, true, true
+	c.Transports = []string{"smart-card", "nfc", "ble", "usb", "internal", "hybrid", "usb", "nfc"}
+	c.Discoverable = passkeys.NotDiscoverable
+	c.AAGUID = passkeys.AAGUID(bytes.Repeat([]byte{0xff}, 16))
+	c.AttestationFormat = strings.Repeat("f", 32)
+	c.DeviceName = strings.Repeat("😀", 64)
+	c.LastUsedAt, c.QuarantinedAt = noon.AddDate(70, 0, 0), noon.AddDate(71, 0, 0)
+	c.QuarantineReason = passkeys.Reason(strings.Repeat("r", 255))
+	c.Spent = bytes.Repeat([]byte{0xff}, 1024)
+	return c
 }
 
 var noon = time.Date(2030, time.June, 15, 12, 0, 0, 123456000, time.UTC)
@@ -108,6 +118,14 @@ var noon = time.Date(2030, time.June, 15, 12, 0, 0, 123456000, time.UTC)
 func quarantined(c passkeys.Credential) passkeys.Credential {
 	c.QuarantinedAt, c.QuarantineReason = noon.Add(2*time.Hour), passkeys.ReasonSignCountRegressed
 	return c
+}
+
+func handle(c passkeys.Credential) string {
+	return fmt.Sprintf("%x (%d bytes)", c.UserHandle, len(c.UserHandle))
+}
+
+func memory(c passkeys.Credential) string {
+	return fmt.Sprintf("%.32x… (%d bytes)", c.Spent, len(c.Spent))
 }
 
 func credential(id []byte) string { return fmt.Sprintf("credential %.16x (%d bytes)", id, len(id)) }
@@ -152,25 +170,12 @@ func (c *check) lacks(r passkeys.CredentialRepository, id []byte) {
 	c.is(err, passkeys.ErrCredentialNotFound, "Get of %s", credential(id))
 }
 
-// uses reports an UpdateUsage with another outcome than this.
-func (c *check) uses(r passkeys.CredentialRepository, id []byte, u passkeys.Usage, want passkeys.UsageOutcome) {
-	got, err := r.UpdateUsage(c.ctx, id, u)
-	what := fmt.Sprintf("UpdateUsage of %s from %d to %d", credential(id), u.SeenSignCount, u.SignCount)
-	if c.is(err, nil, "%s", what) && got != want {
-		c.errorf("%s: %s, want %s", what, outcome(got), outcome(want))
-	}
-}
-
-func outcome(o passkeys.UsageOutcome) string {
-	switch o {
-	case passkeys.Advanced:
-		return "Advanced"
-	case passkeys.Raced:
-		return "Raced"
-	case passkeys.Regressed:
-		return "Regressed"
-	}
-	return fmt.Sprintf("UsageOutcome(%d)", int(o))
+// updates reports an Update that does not succeed, and returns the credential as
+// it should be stored now.
+func (c *check) updates(r passkeys.CredentialRepository, cr passkeys.Credential) passkeys.Credential {
+	c.is(r.Update(c.ctx, cr), nil, "Update of %s with Version %d", credential(cr.ID), cr.Version)
+	cr.Version++
+	return cr
 }
 
 // same reports the fields in which two credentials differ. Nil and empty are
@@ -183,6 +188,9 @@ func (c *check) same(what string, got, want passkeys.Credential) {
 	}{
 		{"ID", bytes.Equal(got.ID, want.ID), credential(got.ID), credential(want.ID)},
 		{"UserID", got.UserID == want.UserID, got.UserID, want.UserID},
+		{"UserHandle", bytes.Equal(got.UserHandle, want.UserHandle), handle(got), handle(want)},
+		{"HandleUnknown", got.HandleUnknown == want.HandleUnknown, got.HandleUnknown, want.HandleUnknown},
+		{"RPID", got.RPID == want.RPID, got.RPID, want.RPID},
 		{"PublicKey", bytes.Equal(got.PublicKey, want.PublicKey), len(got.PublicKey), len(want.PublicKey)},
 		{"Algorithm", got.Algorithm == want.Algorithm, int(got.Algorithm), int(want.Algorithm)},
 		{"SignCount", got.SignCount == want.SignCount, got.SignCount, want.SignCount},
@@ -199,6 +207,8 @@ func (c *check) same(what string, got, want passkeys.Credential) {
 		{"LastUsedAt", sameTime(got.LastUsedAt, want.LastUsedAt), got.LastUsedAt, want.LastUsedAt},
 		{"QuarantinedAt", sameTime(got.QuarantinedAt, want.QuarantinedAt), got.QuarantinedAt, want.QuarantinedAt},
 		{"QuarantineReason", got.QuarantineReason == want.QuarantineReason, got.QuarantineReason, want.QuarantineReason},
+		{"Spent", bytes.Equal(got.Spent, want.Spent), memory(got), memory(want)},
+		{"Version", got.Version == want.Version, got.Version, want.Version},
 	} {
 		if !f.same {
 			c.errorf("%s: %s is %q, want %q", what, f.field, fmt.Sprint(f.got), fmt.Sprint(f.want))
@@ -216,20 +226,28 @@ func sameTime(got, want time.Time) bool {
 }
 
 func roundTrip(c *check, r passkeys.CredentialRepository) {
-	largest := sample("alice", 2)
-	largest.PublicKey = bytes.Repeat([]byte{0xff}, 4096)
-	largest.Algorithm = passkeys.RS256
-	largest.SignCount = math.MaxUint32
-	largest.Transports = []string{"smart-card", "nfc", "ble", "usb", "internal", "hybrid", "usb", "nfc"}
-	largest.AttestationFormat = strings.Repeat("f", 32)
-	bare := func(id byte) passkeys.Credential {
-		return passkeys.Credential{ID: []byte{id}, UserID: "alice", PublicKey: []byte{1}, CreatedAt: noon}
+	most := largest(sample("alice", 2))
+	most.PublicKey = bytes.Repeat([]byte{0xff}, 4096)
+	most.RPID = strings.Repeat("r", 253)
+	most.Version = 1<<62 - 1
+	all := []passkeys.Credential{sample("alice", 1), most, bare(3), quarantined(sample("alice", 4)), unknownHandle(sample("alice", 5))}
+	for i, set := range []func(*passkeys.Credential){
+		func(cr *passkeys.Credential) { cr.BackupEligible = true },
+		func(cr *passkeys.Credential) { cr.BackupState = true },
+		func(cr *passkeys.Credential) { cr.BackupUnknown = true },
+		func(cr *passkeys.Credential) { cr.UVInitialized = true },
+		func(cr *passkeys.Credential) { cr.HandleUnknown = true },
+		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.Discoverable },
+		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.NotDiscoverable },
+		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.DiscoverableUnknown },
+	} {
+		cr := bare(byte(10 + i))
+		set(&cr)
+		all = append(all, cr)
 	}
-	eligible, state, unknown, verified, discoverable := bare(4), bare(5), bare(6), bare(7), bare(8)
-	eligible.BackupEligible, state.BackupState, unknown.BackupUnknown = true, true, true
-	verified.UVInitialized, discoverable.Discoverable = true, true
-	all := []passkeys.Credential{sample("alice", 1), largest, bare(3),
-		eligible, state, unknown, verified, discoverable, quarantined(sample("alice", 9))}
+	for i := range all {
+		all[i].CreatedAt = noon
+	}
 	c.stored(r, all...)
 	c.holds(r, all...)
 	c.lists(r, "alice", all...)
@@ -243,20 +261,11 @@ func times(c *check, r passkeys.CredentialRepository) {
 		time.Date(2100, time.February, 28, 23, 59, 59, 999999000, time.UTC),
 		{},
 	} {
-		used, quarantined := sample("alice", 1, byte(i)), sample("alice", 2, byte(i))
-		used.CreatedAt, used.LastUsedAt = at, time.Time{}
-		quarantined.LastUsedAt, quarantined.QuarantinedAt = at, at
-		c.stored(r, used, quarantined)
-		c.holds(r, used, quarantined)
-		if at.IsZero() {
-			continue // nothing is used or quarantined at no time
-		}
-		c.uses(r, used.ID, passkeys.Usage{SeenSignCount: 7, SignCount: 8, At: at}, passkeys.Advanced)
-		c.is(r.Quarantine(c.ctx, used.ID, at, passkeys.ReasonSignCountRegressed), nil, "Quarantine")
-		got, err := r.Get(c.ctx, used.ID)
-		if c.is(err, nil, "Get") && (!sameTime(got.LastUsedAt, at) || !sameTime(got.QuarantinedAt, at)) {
-			c.errorf("UpdateUsage and Quarantine at %v: stored as %v and %v", at, got.LastUsedAt, got.QuarantinedAt)
-		}
+		added, updated := sample("alice", 1, byte(i)), sample("alice", 2, byte(i))
+		added.CreatedAt, added.LastUsedAt, added.QuarantinedAt = at, at, at
+		c.stored(r, added, updated)
+		updated.LastUsedAt, updated.QuarantinedAt = at, at
+		c.holds(r, added, c.updates(r, updated))
 	}
 }
 
@@ -296,6 +305,20 @@ func userIDs(c *check, r passkeys.CredentialRepository) {
 	}
 }
 
+func userHandles(c *check, r passkeys.CredentialRepository) {
+	var all []passkeys.Credential
+	for i, h := range []string{"", "\x00", "\x00\x00", "alice", "Alice", "alice ", " alice", "alice\x00", "é", "e\u0301", "\xff\xfe", "\n", "%00", "null",
+		strings.Repeat("\x00", 64), strings.Repeat("\xff", 64), strings.Repeat("H", 64)} {
+		added, learned := sample("alice", 1, byte(i)), unknownHandle(sample("alice", 2, byte(i)))
+		added.UserHandle = []byte(h)
+		c.stored(r, added, learned)
+		c.holds(r, learned)
+		learned.UserHandle, learned.HandleUnknown = []byte(h), false
+		all = append(all, added, c.updates(r, c.updates(r, learned)))
+	}
+	c.holds(r, all...)
+}
+
 func deviceNames(c *check, r passkeys.CredentialRepository) {
 	renamed := sample("alice", 0xff)
 	c.stored(r, renamed)
@@ -304,41 +327,84 @@ func deviceNames(c *check, r passkeys.CredentialRepository) {
 		added := sample("alice", byte(i))
 		added.DeviceName, renamed.DeviceName = name, name
 		c.stored(r, added)
-		c.is(r.Rename(c.ctx, "alice", renamed.ID, name), nil, "Rename to %q", name)
+		renamed = c.updates(r, renamed)
 		c.holds(r, added, renamed)
 	}
 }
 
-func deviceNamesRefused(c *check, r passkeys.CredentialRepository) {
-	kept := sample("alice", 1)
-	c.stored(r, kept)
-	for _, name := range []string{strings.Repeat("n", 65), strings.Repeat("😀", 65), "nul\x00", "\xff", "cut\xf0\x9f"} {
-		c.is(r.Rename(c.ctx, "alice", kept.ID, name), passkeys.ErrInvalidCredential, "Rename to %q", name)
-		refused := sample("alice", 2)
-		refused.DeviceName = name
-		c.is(r.Add(c.ctx, refused), passkeys.ErrInvalidCredential, "Add with the name %q", name)
+func reasons(c *check, r passkeys.CredentialRepository) {
+	disabled := sample("alice", 0xff)
+	c.stored(r, disabled)
+	for i, reason := range []passkeys.Reason{"", " ", "r ", "R", "é", "e\u0301", "😀 \"'%\\", "line\n", passkeys.Reason(strings.Repeat("é", 127)),
+		passkeys.Reason(strings.Repeat("😀", 63)), passkeys.Reason(strings.Repeat("r", 255))} {
+		added := quarantined(sample("alice", byte(i)))
+		disabled = quarantined(disabled)
+		added.QuarantineReason, disabled.QuarantineReason = reason, reason
+		c.stored(r, added)
+		disabled = c.updates(r, disabled)
+		c.holds(r, added, disabled)
 	}
-	c.lists(r, "alice", kept)
+}
+
+func spent(c *check, r passkeys.CredentialRepository) {
+	updated := sample("alice", 0xff)
+	c.stored(r, updated)
+	for i, size := range []int{0, 1, 41, 649, 255, 256, 257, 1024, 1023, 2} {
+		for _, last := range []byte{0, ' ', 0xff} { // what stores cut off
+			added := sample("alice", byte(i), last)
+			added.Spent = []byte(strings.Repeat(everyByte(), 4))[:size]
+			if size > 0 {
+				added.Spent[size-1] = last
+			}
+			updated.Spent = added.Spent
+			c.stored(r, added)
+			updated = c.updates(r, updated)
+			c.holds(r, added, updated)
+		}
+	}
+}
+
+func addVersion(c *check, r passkeys.CredentialRepository) {
+	for i, version := range []int64{0, 1, 2, math.MaxInt32, math.MaxInt32 + 1, noon.UnixMicro(), 1<<62 - 1} {
+		cr := sample("alice", byte(i))
+		cr.Version = version
+		c.stored(r, cr)
+		c.holds(r, cr)
+	}
+}
+
+// invalid are ways to make a credential one that Credential.Validate refuses.
+func invalid() map[string]func(*passkeys.Credential) {
+	return map[string]func(*passkeys.Credential){
+		"no ID":                            func(cr *passkeys.Credential) { cr.ID = nil },
+		"an ID of 1,024 bytes":             func(cr *passkeys.Credential) { cr.ID = make([]byte, 1024) },
+		"no UserID":                        func(cr *passkeys.Credential) { cr.UserID = "" },
+		"a UserID of 65 bytes":             func(cr *passkeys.Credential) { cr.UserID = strings.Repeat("u", 65) },
+		"a UserHandle of 65 bytes":         func(cr *passkeys.Credential) { cr.UserHandle = make([]byte, 65) },
+		"a UserHandle that is unknown":     func(cr *passkeys.Credential) { cr.HandleUnknown = true },
+		"an RPID of 254 bytes":             func(cr *passkeys.Credential) { cr.RPID = strings.Repeat("r", 254) },
+		"an RPID that is not ASCII":        func(cr *passkeys.Credential) { cr.RPID = "exämple.org" },
+		"no PublicKey":                     func(cr *passkeys.Credential) { cr.PublicKey = nil },
+		"a PublicKey of 4,097 bytes":       func(cr *passkeys.Credential) { cr.PublicKey = make([]byte, 4097) },
+		"9 Transports":                     func(cr *passkeys.Credential) { cr.Transports = slices.Repeat([]string{"usb"}, 9) },
+		"an unknown transport":             func(cr *passkeys.Credential) { cr.Transports = []string{"usb", "pigeon"} },
+		"an unknown discoverability":       func(cr *passkeys.Credential) { cr.Discoverable = "maybe" },
+		"an AttestationFormat of 33 bytes": func(cr *passkeys.Credential) { cr.AttestationFormat = strings.Repeat("f", 33) },
+		"a DeviceName of 65 runes":         func(cr *passkeys.Credential) { cr.DeviceName = strings.Repeat("😀", 65) },
+		"a DeviceName with NUL":            func(cr *passkeys.Credential) { cr.DeviceName = "nul\x00" },
+		"a DeviceName that is not UTF-8":   func(cr *passkeys.Credential) { cr.DeviceName = "cut\xf0\x9f" },
+		"a QuarantineReason of 256 bytes":  func(cr *passkeys.Credential) { cr.QuarantineReason = passkeys.Reason(strings.Repeat("r", 256)) },
+		"a QuarantineReason with NUL":      func(cr *passkeys.Credential) { cr.QuarantineReason = "nul\x00" },
+		"Spent of 1,025 bytes":             func(cr *passkeys.Credential) { cr.Spent = make([]byte, 1025) },
+		"a Version that is negative":       func(cr *passkeys.Credential) { cr.Version = -1 },
+	}
 }
 
 func addRefused(c *check, r passkeys.CredentialRepository) {
-	for _, broken := range []struct {
-		field string
-		set   func(*passkeys.Credential)
-	}{
-		{"no ID", func(cr *passkeys.Credential) { cr.ID = nil }},
-		{"an ID of 1,024 bytes", func(cr *passkeys.Credential) { cr.ID = make([]byte, 1024) }},
-		{"no UserID", func(cr *passkeys.Credential) { cr.UserID = "" }},
-		{"a UserID of 65 bytes", func(cr *passkeys.Credential) { cr.UserID = strings.Repeat("u", 65) }},
-		{"no PublicKey", func(cr *passkeys.Credential) { cr.PublicKey = nil }},
-		{"a PublicKey of 4,097 bytes", func(cr *passkeys.Credential) { cr.PublicKey = make([]byte, 4097) }},
-		{"9 Transports", func(cr *passkeys.Credential) { cr.Transports = slices.Repeat([]string{"usb"}, 9) }},
-		{"an unknown transport", func(cr *passkeys.Credential) { cr.Transports = []string{"usb", "pigeon"} }},
-		{"an AttestationFormat of 33 bytes", func(cr *passkeys.Credential) { cr.AttestationFormat = strings.Repeat("f", 33) }},
-	} {
+	for what, set := range invalid() {
 		cr := sample("alice", 1)
-		broken.set(&cr)
-		c.is(r.Add(c.ctx, cr), passkeys.ErrInvalidCredential, "Add of a credential with %s", broken.field)
+		set(&cr)
+		c.is(r.Add(c.ctx, cr), passkeys.ErrInvalidCredential, "Add of a credential with %s", what)
 		c.lacks(r, cr.ID)
 		c.lists(r, cr.UserID)
 	}
@@ -350,11 +416,13 @@ func addDuplicate(c *check, r passkeys.CredentialRepository) {
 	for _, user := range []string{"alice", "bob"} {
 		again := sample(user, 1)
 		again.PublicKey, again.SignCount, again.DeviceName = []byte{9}, 9, "Another"
-		c.is(r.Add(c.ctx, again), passkeys.ErrCredentialExists, "Add again by %q", user)
+		for _, again.Version = range []int64{0, first.Version, first.Version + 1} {
+			c.is(r.Add(c.ctx, again), passkeys.ErrCredentialExists, "Add again by %q", user)
+		}
 	}
 	c.lists(r, "alice", first)
 	c.lists(r, "bob")
-	c.holds(r, first)
+	c.holds(r, c.updates(r, first))
 }
 
 func addConcurrent(c *check, r passkeys.CredentialRepository) {
@@ -374,7 +442,7 @@ func addConcurrent(c *check, r passkeys.CredentialRepository) {
 		}
 		for i, err := range errs {
 			if i != winner {
-				c.is(err, passkeys.ErrCredentialExists, "Add %d of %d, of which %d succeeded", i, n, winner)
+				c.is(err, passkeys.ErrCredentialExists, "concurrent Add %d of %d, where number %d succeeded", i, n, winner)
 			}
 		}
 		c.holds(r, candidate(winner))
@@ -389,30 +457,9 @@ func missing(c *check, r passkeys.CredentialRepository) {
 	c.stored(r, there)
 	for _, id := range [][]byte{nil, {}, {1}, {2}, there.ID[:1022], append(bytes.Clone(there.ID), 1), make([]byte, 64<<10)} {
 		c.lacks(r, id)
-		for method, err := range map[string]error{
-			"Rename":     r.Rename(c.ctx, "alice", id, "New"),
-			"Delete":     r.Delete(c.ctx, "alice", id),
-			"Quarantine": r.Quarantine(c.ctx, id, noon, passkeys.ReasonSignCountRegressed),
-			"Restore":    r.Restore(c.ctx, "alice", id),
-		} {
-			c.is(err, passkeys.ErrCredentialNotFound, "%s of %s", method, credential(id))
-		}
-		c.uses(r, id, passkeys.Usage{SeenSignCount: 7, SignCount: 8, At: noon}, passkeys.Raced)
-		c.uses(r, id, passkeys.Usage{At: noon}, passkeys.Raced)
+		c.is(r.Delete(c.ctx, "alice", id), passkeys.ErrCredentialNotFound, "Delete of %s", credential(id))
 	}
 	c.lists(r, "alice", there)
-}
-
-func ownership(c *check, r passkeys.CredentialRepository) {
-	hers, his := quarantined(sample("alice", 1)), sample("bob", 2)
-	c.stored(r, hers, his)
-	for _, user := range []string{"bob", "nobody", ""} {
-		c.is(r.Rename(c.ctx, user, hers.ID, "Mine"), passkeys.ErrCredentialNotFound, "Rename of alice's by %q", user)
-		c.is(r.Restore(c.ctx, user, hers.ID), passkeys.ErrCredentialNotFound, "Restore of alice's by %q", user)
-		c.is(r.Delete(c.ctx, user, hers.ID), passkeys.ErrCredentialNotFound, "Delete of alice's by %q", user)
-	}
-	c.lists(r, "alice", hers)
-	c.lists(r, "bob", his)
 }
 
 func listOrder(c *check, r passkeys.CredentialRepository) {
@@ -450,135 +497,236 @@ func listMany(c *check, r passkeys.CredentialRepository) {
 	c.lists(r, "alice", all...)
 }
 
-// usages is a row of UpdateUsages, one after the other, of one outcome.
-func usages(want passkeys.UsageOutcome, list ...passkeys.Usage) func(*check, passkeys.CredentialRepository) {
-	return func(c *check, r passkeys.CredentialRepository) {
-		cr, other := sample("alice", 1), sample("alice", 2)
-		c.stored(r, cr, other)
-		for _, u := range list {
-			u.At = cmp.Or(u.At, noon.Add(24*time.Hour))
-			c.uses(r, cr.ID, u, want)
-			if want == passkeys.Advanced {
-				cr = used(cr, u)
-			}
-			c.holds(r, cr, other)
+// change is one to a field that may change.
+type change struct {
+	field string
+	set   func(*passkeys.Credential)
+}
+
+// changes has one for each field, to what an unknownHandle of a sample does not
+// have there.
+func changes() []change {
+	return []change{
+		{"UserHandle", func(cr *passkeys.Credential) { cr.UserHandle, cr.HandleUnknown = []byte{9, 0, 0xff}, false }},
+		{"HandleUnknown", func(cr *passkeys.Credential) { cr.HandleUnknown = false }},
+		{"Algorithm", func(cr *passkeys.Credential) { cr.Algorithm = passkeys.RS256 }},
+		{"SignCount", func(cr *passkeys.Credential) { cr.SignCount = 8 }},
+		{"BackupEligible", func(cr *passkeys.Credential) { cr.BackupEligible = false }},
+		{"BackupState", func(cr *passkeys.Credential) { cr.BackupState = false }},
+		{"BackupUnknown", func(cr *passkeys.Credential) { cr.BackupUnknown = false }},
+		{"UVInitialized", func(cr *passkeys.Credential) { cr.UVInitialized = false }},
+		{"Transports", func(cr *passkeys.Credential) { cr.Transports = []string{"internal", "usb"} }},
+		{"Discoverable", func(cr *passkeys.Credential) { cr.Discoverable = passkeys.NotDiscoverable }},
+		{"AAGUID", func(cr *passkeys.Credential) { cr.AAGUID = passkeys.AAGUID{9} }},
+		{"AttestationFormat", func(cr *passkeys.Credential) { cr.AttestationFormat = "tpm" }},
+		{"DeviceName", func(cr *passkeys.Credential) { cr.DeviceName = "Laptop" }},
+		{"LastUsedAt", func(cr *passkeys.Credential) { cr.LastUsedAt = noon.Add(24 * time.Hour) }},
+		{"QuarantinedAt", func(cr *passkeys.Credential) { cr.QuarantinedAt = noon.Add(25 * time.Hour) }},
+		{"QuarantineReason", func(cr *passkeys.Credential) { cr.QuarantineReason = passkeys.ReasonUserMismatch }},
+		{"Spent", func(cr *passkeys.Credential) { cr.Spent = []byte{9, 8, 7, 0, 0} }},
+	}
+}
+
+func update(c *check, r passkeys.CredentialRepository) {
+	var all []passkeys.Credential
+	for i := range changes() {
+		all = append(all, unknownHandle(sample("alice", byte(i))))
+	}
+	c.stored(r, all...)
+	other := sample("bob", 0xff)
+	c.stored(r, other)
+	for i, change := range changes() {
+		change.set(&all[i])
+		all[i] = c.updates(r, all[i])
+	}
+	c.lists(r, "alice", all...)
+	c.holds(r, all...)
+	c.lists(r, "bob", other)
+}
+
+func updateRange(c *check, r passkeys.CredentialRepository) {
+	cr := sample("alice", 1)
+	c.stored(r, cr)
+	least := bare(1)
+	least.UserHandle, least.RPID, least.PublicKey, least.CreatedAt = cr.UserHandle, cr.RPID, cr.PublicKey, cr.CreatedAt // which never change
+	for range 2 {
+		for _, next := range []passkeys.Credential{largest(cr), least} {
+			next.Version = cr.Version
+			cr = c.updates(r, next)
+			c.holds(r, cr)
 		}
 	}
 }
 
-// used is a credential after a sign-in that is Advanced.
-func used(cr passkeys.Credential, u passkeys.Usage) passkeys.Credential {
-	cr.SignCount, cr.LastUsedAt = max(u.SeenSignCount, u.SignCount), u.At
-	cr.BackupEligible, cr.BackupState, cr.BackupUnknown, cr.UVInitialized = u.BackupEligible, u.BackupState, false, u.UVInitialized
-	return cr
-}
-
-func usageZero(c *check, r passkeys.CredentialRepository) {
-	cr := sample("alice", 1)
-	cr.SignCount, cr.BackupUnknown = 0, false
-	c.stored(r, cr)
-	u := passkeys.Usage{BackupEligible: true, BackupState: true, UVInitialized: true, At: noon.Add(24 * time.Hour)}
-	for range 3 {
-		c.uses(r, cr.ID, u, passkeys.Advanced)
-		c.holds(r, used(cr, u))
+func updateVersion(c *check, r passkeys.CredentialRepository) {
+	for i, version := range []int64{0, 1, math.MaxInt32 - 1, math.MaxUint32 - 1, noon.UnixMicro(), 1<<62 - 5} {
+		user := fmt.Sprint("user ", i)
+		cr := sample(user, byte(i))
+		cr.Version = version
+		c.stored(r, cr)
+		for range 3 {
+			cr.SignCount++
+			cr = c.updates(r, cr)
+			c.holds(r, cr)
+			c.lists(r, user, cr)
+		}
 	}
-	c.uses(r, cr.ID, passkeys.Usage{SignCount: 1, At: noon}, passkeys.Advanced)
 }
 
-func usageRegressedFirst(c *check, r passkeys.CredentialRepository) {
-	cr := quarantined(sample("alice", 1))
+func updateUnchanged(c *check, r passkeys.CredentialRepository) {
+	cr := sample("alice", 1)
 	c.stored(r, cr)
-	u := passkeys.Usage{SeenSignCount: 7, SignCount: 6, At: noon}
-	c.uses(r, cr.ID, u, passkeys.Regressed)
-	c.uses(r, []byte{2}, u, passkeys.Regressed)
-	c.holds(r, cr)
-	c.lacks(r, []byte{2})
-}
-
-func usageQuarantined(c *check, r passkeys.CredentialRepository) {
-	added, later := quarantined(sample("alice", 1)), sample("alice", 2)
-	c.stored(r, added, later)
-	later = quarantined(later)
-	c.is(r.Quarantine(c.ctx, later.ID, later.QuarantinedAt, later.QuarantineReason), nil, "Quarantine")
-	for _, cr := range []passkeys.Credential{added, later} {
-		c.uses(r, cr.ID, passkeys.Usage{SeenSignCount: 7, SignCount: 8, At: noon}, passkeys.Raced)
-		c.uses(r, cr.ID, passkeys.Usage{SeenSignCount: 7, SignCount: 6, AllowRegression: true, At: noon}, passkeys.Raced)
+	for range 4 {
+		cr = c.updates(r, cr)
 		c.holds(r, cr)
 	}
 }
 
-func usageConcurrent(c *check, r passkeys.CredentialRepository) {
+func updateConflict(c *check, r passkeys.CredentialRepository) {
+	first, kept := sample("alice", 1), sample("alice", 1)
+	c.stored(r, kept)
+	kept.SignCount = 8
+	kept = c.updates(r, kept)
+	for _, version := range []int64{0, 1, first.Version - 1, first.Version, kept.Version + 1, kept.Version + 2, kept.Version + 1<<32, 1<<62 - 2} {
+		for _, stale := range []passkeys.Credential{first, kept, largest(kept)} { // with what was there, what is, and neither
+			stale.Version = version
+			c.is(r.Update(c.ctx, stale), passkeys.ErrConflict, "Update with Version %d of one with Version %d", version, kept.Version)
+			c.lists(r, "alice", kept)
+		}
+	}
+	c.holds(r, c.updates(r, kept))
+}
+
+func updateMissing(c *check, r passkeys.CredentialRepository) {
+	deleted, other := sample("alice", 1), sample("alice", 1, 0)
+	c.stored(r, deleted, other)
+	updated := c.updates(r, deleted)
+	c.is(r.Delete(c.ctx, "alice", deleted.ID), nil, "Delete")
+	never := sample("alice", bytes.Repeat([]byte{1}, 1023)...)
+	for _, gone := range []passkeys.Credential{deleted, updated, never} {
+		for _, version := range []int64{0, gone.Version, gone.Version + 1} {
+			gone.Version = version
+			c.is(r.Update(c.ctx, gone), passkeys.ErrCredentialNotFound, "Update of %s", credential(gone.ID))
+			c.lacks(r, gone.ID)
+		}
+	}
+	c.lists(r, "alice", other)
+}
+
+func updateRefused(c *check, r passkeys.CredentialRepository) {
+	kept := sample("alice", 1)
+	c.stored(r, kept)
+	for what, set := range invalid() {
+		refused := kept.Clone()
+		refused.SignCount = 8
+		set(&refused)
+		c.is(r.Update(c.ctx, refused), passkeys.ErrInvalidCredential, "Update to a credential with %s", what)
+	}
+	c.lists(r, "alice", kept)
+	c.holds(r, c.updates(r, kept))
+}
+
+func updateConcurrent(c *check, r passkeys.CredentialRepository) {
 	const n = 16
 	for round := range byte(4) {
-		cr := sample("alice", round)
-		c.stored(r, cr)
-		usage := func(i int) passkeys.Usage {
-			return passkeys.Usage{SeenSignCount: 7, SignCount: uint32(8 + i), At: noon.Add(time.Duration(i) * time.Minute)}
+		read := sample("alice", round)
+		c.stored(r, read)
+		candidate := func(i int) passkeys.Credential {
+			cr := read.Clone()
+			cr.SignCount, cr.DeviceName, cr.Spent = uint32(8+i), fmt.Sprintf("Phone %d", i), []byte{byte(i)}
+			cr.LastUsedAt = noon.Add(time.Duration(i) * time.Minute)
+			return cr
 		}
-		var outcomes [n]passkeys.UsageOutcome
-		together(n, func(i int) {
-			var err error
-			outcomes[i], err = r.UpdateUsage(c.ctx, cr.ID, usage(i))
-			c.is(err, nil, "UpdateUsage")
-		})
-		winner := slices.Index(outcomes[:], passkeys.Advanced)
+		var errs [n]error
+		together(n, func(i int) { errs[i] = r.Update(c.ctx, candidate(i)) })
+		winner := slices.Index(errs[:], nil)
 		if winner < 0 {
-			c.errorf("none of %d concurrent UpdateUsages is Advanced", n)
+			c.errorf("none of %d concurrent Updates succeeded; one returned %v", n, errs[0])
 			return
 		}
-		for i, o := range outcomes {
-			if i != winner && o != passkeys.Raced {
-				c.errorf("concurrent UpdateUsage %d is %s though %d is Advanced, want Raced", i, outcome(o), winner)
+		for i, err := range errs {
+			if i != winner {
+				c.is(err, passkeys.ErrConflict, "concurrent Update %d of %d, where number %d succeeded", i, n, winner)
 			}
 		}
-		if c.holds(r, used(cr, usage(winner))); c.failed() {
+		stored := candidate(winner)
+		stored.Version++
+		if c.holds(r, stored); c.failed() {
 			return
 		}
 	}
 }
 
-func usageClimb(c *check, r passkeys.CredentialRepository) {
-	const n = 8
+func updateClimb(c *check, r passkeys.CredentialRepository) {
+	const workers, each = 8, 8
 	cr := sample("alice", 1)
-	cr.SignCount = 0
+	cr.SignCount, cr.DeviceName = 0, ""
 	c.stored(r, cr)
-	var advanced atomic.Uint32
-	for round := range 20 {
-		before := advanced.Load()
-		together(n, func(i int) {
+	// until does one change. Every conflict is another's success, so that none
+	// meets more of them than there are changes.
+	until := func(seen *int64, change func(*passkeys.Credential)) {
+		for range workers*each + 1 {
 			got, err := r.Get(c.ctx, cr.ID)
 			if !c.is(err, nil, "Get") {
 				return
 			}
-			if got.SignCount < before {
-				c.errorf("the counter is %d after %d Advanced steps of 1", got.SignCount, before)
-			}
-			if i == round%n {
-				c.is(r.Rename(c.ctx, "alice", cr.ID, fmt.Sprintf("Phone %d", round)), nil, "Rename")
+			if got.Version < *seen {
+				c.errorf("Version is %d after it was %d", got.Version, *seen)
 				return
 			}
-			o, err := r.UpdateUsage(c.ctx, cr.ID, passkeys.Usage{SeenSignCount: got.SignCount, SignCount: got.SignCount + 1, At: noon})
-			if c.is(err, nil, "UpdateUsage") && o == passkeys.Advanced {
-				advanced.Add(1)
+			*seen = got.Version
+			change(&got)
+			if err = r.Update(c.ctx, got); !errors.Is(err, passkeys.ErrConflict) {
+				c.is(err, nil, "Update")
+				return
 			}
-		})
-		got, err := r.Get(c.ctx, cr.ID)
-		if c.is(err, nil, "Get") && (got.SignCount != advanced.Load() || got.DeviceName != fmt.Sprintf("Phone %d", round)) {
-			c.errorf("the counter of %q is %d after %d Advanced steps of 1", got.DeviceName, got.SignCount, advanced.Load())
 		}
-		if c.failed() {
-			return
+		c.errorf("Update: more conflicts than there are changes")
+	}
+	together(workers, func(i int) {
+		seen := cr.Version
+		for range each {
+			if c.failed() {
+				return
+			}
+			until(&seen, func(cr *passkeys.Credential) {
+				if i%2 == 0 {
+					cr.SignCount++
+				} else {
+					cr.DeviceName += string(rune('a' + i))
+				}
+			})
 		}
+	})
+	got, err := r.Get(c.ctx, cr.ID)
+	if !c.is(err, nil, "Get") {
+		return
+	}
+	for i := 1; i < workers; i += 2 {
+		if n := strings.Count(got.DeviceName, string(rune('a'+i))); n != each {
+			c.errorf("%d of %d changes of a name are in %q", n, each, got.DeviceName)
+		}
+	}
+	if want := uint32(workers / 2 * each); got.SignCount != want {
+		c.errorf("the counter is %d after %d steps of 1", got.SignCount, want)
+	}
+	if want := cr.Version + workers*each; got.Version != want {
+		c.errorf("Version is %d after %d Updates from %d, want %d", got.Version, workers*each, cr.Version, want)
 	}
 }
 
-func rename(c *check, r passkeys.CredentialRepository) {
-	cr, other := quarantined(sample("alice", 1)), sample("alice", 2)
-	c.stored(r, cr, other)
-	cr.DeviceName = "Laptop"
-	for range 2 {
-		c.is(r.Rename(c.ctx, "alice", cr.ID, "Laptop"), nil, "Rename")
-		c.holds(r, cr, other)
+func updateReAdded(c *check, r passkeys.CredentialRepository) {
+	read := sample("alice", 1)
+	c.stored(r, read)
+	read = c.updates(r, read)
+	for i, version := range []int64{0, read.Version - 1, read.Version + 1} {
+		c.is(r.Delete(c.ctx, "alice", read.ID), nil, "Delete")
+		again := sample("alice", 1)
+		again.PublicKey, again.CreatedAt, again.Version = []byte{9}, noon.Add(time.Duration(i)*time.Hour), version
+		c.stored(r, again)
+		c.is(r.Update(c.ctx, read), passkeys.ErrConflict, "Update of what was deleted, with Version %d, where %d was added", read.Version, version)
+		c.lists(r, "alice", again)
+		c.holds(r, c.updates(r, again))
 	}
 }
 
@@ -597,40 +745,55 @@ func remove(c *check, r passkeys.CredentialRepository) {
 	c.lists(r, "bob", again)
 }
 
-func quarantine(c *check, r passkeys.CredentialRepository) {
-	cr, other := sample("alice", 1), sample("alice", 2)
-	c.stored(r, cr, other)
-	cr = quarantined(cr)
-	for range 2 {
-		c.is(r.Quarantine(c.ctx, cr.ID, cr.QuarantinedAt, cr.QuarantineReason), nil, "Quarantine")
-		c.lists(r, "alice", cr, other)
+func deleteOwnership(c *check, r passkeys.CredentialRepository) {
+	ofAlice, ofBob := quarantined(sample("alice", 1)), sample("bob", 2)
+	c.stored(r, ofAlice, ofBob)
+	for _, user := range []string{"bob", "nobody", ""} {
+		c.is(r.Delete(c.ctx, user, ofAlice.ID), passkeys.ErrCredentialNotFound, "Delete of alice's by %q", user)
 	}
-	c.is(r.Quarantine(c.ctx, cr.ID, noon.Add(24*time.Hour), passkeys.ReasonUserMismatch), nil, "Quarantine later")
-	c.is(r.Quarantine(c.ctx, cr.ID, noon.Add(-24*time.Hour), passkeys.ReasonUserMismatch), nil, "Quarantine earlier")
-	c.holds(r, cr)
+	c.lists(r, "alice", ofAlice)
+	c.lists(r, "bob", ofBob)
 }
 
-func restore(c *check, r passkeys.CredentialRepository) {
-	cr, other := sample("alice", 1), quarantined(sample("alice", 2))
-	c.stored(r, quarantined(cr), other)
-	for range 2 {
-		c.is(r.Restore(c.ctx, "alice", cr.ID), nil, "Restore")
-		c.holds(r, cr, other)
+func deleteConcurrent(c *check, r passkeys.CredentialRepository) {
+	const n = 4
+	for round := range byte(8) {
+		cr := sample("alice", round)
+		c.stored(r, cr)
+		together(n, func(i int) {
+			if i == 0 {
+				c.is(r.Delete(c.ctx, "alice", cr.ID), nil, "Delete")
+				return
+			}
+			err := r.Update(c.ctx, cr)
+			if !errors.Is(err, passkeys.ErrConflict) && !errors.Is(err, passkeys.ErrCredentialNotFound) {
+				c.is(err, nil, "a concurrent Update")
+			}
+		})
+		c.lacks(r, cr.ID)
+		if c.lists(r, "alice"); c.failed() {
+			return
+		}
 	}
-	cr.QuarantinedAt, cr.QuarantineReason = noon.Add(24*time.Hour), passkeys.ReasonUserMismatch
-	c.is(r.Quarantine(c.ctx, cr.ID, cr.QuarantinedAt, cr.QuarantineReason), nil, "Quarantine after Restore")
-	c.holds(r, cr)
 }
 
 func ownMemory(c *check, r passkeys.CredentialRepository) {
 	scribble := func(cr passkeys.Credential) {
 		clear(cr.ID)
+		clear(cr.UserHandle)
 		clear(cr.PublicKey)
 		clear(cr.Transports)
+		clear(cr.Spent)
 	}
 	want := sample("alice", 1)
 	passed := want.Clone()
 	c.stored(r, passed)
+	scribble(passed)
+	c.holds(r, want)
+	want.Transports, want.Spent = []string{"nfc", "ble"}, []byte{5, 6, 7}
+	passed = want.Clone()
+	c.updates(r, passed)
+	want.Version++
 	scribble(passed)
 	c.holds(r, want)
 	if got, err := r.Get(c.ctx, want.ID); c.is(err, nil, "Get") {
@@ -645,24 +808,20 @@ func ownMemory(c *check, r passkeys.CredentialRepository) {
 }
 
 func endedContext(c *check, r passkeys.CredentialRepository) {
-	there, other := sample("alice", 1), quarantined(sample("alice", 2))
-	c.stored(r, there, other)
+	there := sample("alice", 1)
+	c.stored(r, there)
 	for _, ctx := range c.ended() {
-		for method, call := range map[string]func(context.Context) error{
-			"Add":        func(ctx context.Context) error { return r.Add(ctx, sample("alice", 3)) },
-			"Get":        func(ctx context.Context) error { _, err := r.Get(ctx, there.ID); return err },
-			"ListByUser": func(ctx context.Context) error { _, err := r.ListByUser(ctx, "alice"); return err },
-			"UpdateUsage": func(ctx context.Context) error {
-				_, err := r.UpdateUsage(ctx, there.ID, passkeys.Usage{SeenSignCount: 7, SignCount: 8, At: noon})
-				return err
-			},
-			"Rename":     func(ctx context.Context) error { return r.Rename(ctx, "alice", there.ID, "New") },
-			"Delete":     func(ctx context.Context) error { return r.Delete(ctx, "alice", there.ID) },
-			"Quarantine": func(ctx context.Context) error { return r.Quarantine(ctx, there.ID, noon, passkeys.ReasonUserMismatch) },
-			"Restore":    func(ctx context.Context) error { return r.Restore(ctx, "alice", other.ID) },
+		for method, err := range map[string]error{
+			"Add":        r.Add(ctx, sample("alice", 2)),
+			"Get":        second(r.Get(ctx, there.ID)),
+			"ListByUser": second(r.ListByUser(ctx, "alice")),
+			"Update":     r.Update(ctx, largest(there)),
+			"Delete":     r.Delete(ctx, "alice", there.ID),
 		} {
-			c.is(call(ctx), ctx.Err(), "%s", method)
+			c.is(err, ctx.Err(), "%s", method)
 		}
 	}
-	c.lists(r, "alice", there, other)
+	c.lists(r, "alice", there)
 }
+
+func second[T any](_ T, err error) error { return err }

@@ -20,21 +20,43 @@ func TestMemoryCredentials(t *testing.T) {
 	TestCredentials(t, func(testing.TB) passkeys.CredentialRepository { return passkeys.NewMemoryCredentials() })
 }
 
-// Whoever adds a field to Credential is told to compare it, and to give it a
-// value in the sample.
+// Whoever adds a field to Credential is told to compare it, to give it a value in
+// the sample, and unless it never changes, to have it changed.
 func TestEveryFieldIsCompared(t *testing.T) {
-	whole := quarantined(sample("alice", 1))
-	for i := range reflect.TypeFor[passkeys.Credential]().NumField() {
-		name := reflect.TypeFor[passkeys.Credential]().Field(i).Name
-		other := whole.Clone()
-		field := reflect.ValueOf(&other).Elem().Field(i)
-		if field.IsZero() {
-			t.Errorf("%s has no value in the sample", name)
+	fixed := []string{"ID", "UserID", "RPID", "PublicKey", "CreatedAt", "Version"}
+	for field := range reflect.TypeFor[passkeys.Credential]().Fields() {
+		if !field.IsExported() {
+			continue
 		}
-		field.SetZero()
-		c := &check{}
-		if c.same("credential", other, whole); len(c.errs) != 1 || !strings.Contains(c.errs[0].Error(), " "+name+" is ") {
-			t.Errorf("without %s: %v", name, c.errs)
+		whole := quarantined(sample("alice", 1))
+		if field.Name == "HandleUnknown" {
+			whole = unknownHandle(whole)
+		}
+		differs := func(other passkeys.Credential) bool {
+			c := &check{}
+			c.same("credential", other, whole)
+			return len(c.errs) != 0 && strings.Contains(errors.Join(c.errs...).Error(), " "+field.Name+" is ")
+		}
+		other := whole.Clone()
+		value := reflect.ValueOf(&other).Elem().FieldByIndex(field.Index)
+		if value.IsZero() {
+			t.Errorf("%s has no value in the sample", field.Name)
+		}
+		if value.SetZero(); !differs(other) {
+			t.Errorf("%s is not compared", field.Name)
+		}
+		whole = unknownHandle(whole)
+		other = whole.Clone()
+		for _, change := range changes() {
+			if change.field == field.Name {
+				change.set(&other)
+			}
+		}
+		if differs(other) == slices.Contains(fixed, field.Name) {
+			t.Errorf("%s: changed is %t", field.Name, differs(other))
+		}
+		if value := reflect.ValueOf(bare(1)).FieldByIndex(field.Index); !value.IsZero() && !slices.Contains(fixed, field.Name) {
+			t.Errorf("%s has a value where it need not", field.Name)
 		}
 	}
 }
@@ -44,14 +66,11 @@ func TestEveryFieldIsCompared(t *testing.T) {
 type repo struct {
 	passkeys.CredentialRepository
 
-	add         func(context.Context, passkeys.Credential) error
-	get         func(context.Context, []byte) (passkeys.Credential, error)
-	list        func(context.Context, string) ([]passkeys.Credential, error)
-	updateUsage func(context.Context, []byte, passkeys.Usage) (passkeys.UsageOutcome, error)
-	rename      func(context.Context, string, []byte, string) error
-	remove      func(context.Context, string, []byte) error
-	quarantine  func(context.Context, []byte, time.Time, passkeys.Reason) error
-	restore     func(context.Context, string, []byte) error
+	add    func(context.Context, passkeys.Credential) error
+	get    func(context.Context, []byte) (passkeys.Credential, error)
+	list   func(context.Context, string) ([]passkeys.Credential, error)
+	update func(context.Context, passkeys.Credential) error
+	remove func(context.Context, string, []byte) error
 }
 
 func (r *repo) Add(ctx context.Context, c passkeys.Credential) error {
@@ -75,18 +94,11 @@ func (r *repo) ListByUser(ctx context.Context, userID string) ([]passkeys.Creden
 	return r.CredentialRepository.ListByUser(ctx, userID)
 }
 
-func (r *repo) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-	if r.updateUsage != nil {
-		return r.updateUsage(ctx, id, u)
+func (r *repo) Update(ctx context.Context, c passkeys.Credential) error {
+	if r.update != nil {
+		return r.update(ctx, c)
 	}
-	return r.CredentialRepository.UpdateUsage(ctx, id, u)
-}
-
-func (r *repo) Rename(ctx context.Context, userID string, id []byte, name string) error {
-	if r.rename != nil {
-		return r.rename(ctx, userID, id, name)
-	}
-	return r.CredentialRepository.Rename(ctx, userID, id, name)
+	return r.CredentialRepository.Update(ctx, c)
 }
 
 func (r *repo) Delete(ctx context.Context, userID string, id []byte) error {
@@ -96,18 +108,66 @@ func (r *repo) Delete(ctx context.Context, userID string, id []byte) error {
 	return r.CredentialRepository.Delete(ctx, userID, id)
 }
 
-func (r *repo) Quarantine(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
-	if r.quarantine != nil {
-		return r.quarantine(ctx, id, at, reason)
+// adding is a repository whose Add stores something else than it was given,
+// updating one whose Update does.
+func adding(change func(*passkeys.Credential)) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
+			c = c.Clone()
+			change(&c)
+			return s.Add(ctx, c)
+		}}
 	}
-	return r.CredentialRepository.Quarantine(ctx, id, at, reason)
 }
 
-func (r *repo) Restore(ctx context.Context, userID string, id []byte) error {
-	if r.restore != nil {
-		return r.restore(ctx, userID, id)
+func updating(change func(*passkeys.Credential)) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+			c = c.Clone()
+			change(&c)
+			return s.Update(ctx, c)
+		}}
 	}
-	return r.CredentialRepository.Restore(ctx, userID, id)
+}
+
+// keeping is a repository whose Add and Update do.
+func keeping(change func(*passkeys.Credential)) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return adding(change)(updating(change)(s))
+	}
+}
+
+// forgetting is a repository whose Update leaves what it stores otherwise than
+// change makes it of what was stored before and what it was given.
+func forgetting(change func(stored, given *passkeys.Credential)) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+			if stored, err := s.Get(ctx, c.ID); err == nil {
+				c = c.Clone()
+				change(&stored, &c)
+			}
+			return s.Update(ctx, c)
+		}}
+	}
+}
+
+// updated is a repository that does something after each Update that succeeded.
+func updated(then func(ctx context.Context, s passkeys.CredentialRepository, c passkeys.Credential) error) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+			if err := s.Update(ctx, c); err != nil {
+				return err
+			}
+			return then(ctx, s, c)
+		}}
+	}
+}
+
+// refusing is a repository whose Update has another error for one.
+func refusing(instead func(error) error) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error { return instead(s.Update(ctx, c)) }}
+	}
 }
 
 // replace stores c where there is another with its id, whoever owns that.
@@ -120,19 +180,6 @@ func replace(ctx context.Context, r passkeys.CredentialRepository, c passkeys.Cr
 	return r.Add(ctx, c)
 }
 
-// affected is a change in a database that counts the rows it had to write: one
-// that was so already looks like one that is not there.
-func affected(ctx context.Context, r passkeys.CredentialRepository, id []byte, change func() error) error {
-	before, _ := r.Get(ctx, id)
-	if err := change(); err != nil {
-		return err
-	}
-	if after, _ := r.Get(ctx, id); reflect.DeepEqual(before, after) {
-		return passkeys.ErrCredentialNotFound
-	}
-	return nil
-}
-
 const pause = time.Millisecond
 
 func TestCredentialFaults(t *testing.T) {
@@ -142,18 +189,15 @@ func TestCredentialFaults(t *testing.T) {
 	// In a bubble, time passes when everyone waits: a fault sleeps where another
 	// caller should come in between, and always finds one there.
 	testFaults(t, synctest.Test, credentialRows(), func(testing.TB) store { return passkeys.NewMemoryCredentials() }, []fault[store]{
-		{"keys are cut at 2,048 bytes", func(s store) store {
-			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
-				c.PublicKey = c.PublicKey[:min(len(c.PublicKey), 2048)]
-				return s.Add(ctx, c)
-			}}
-		}, "round-trip add-refused"},
-		{"two flags share a column", func(s store) store {
-			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
-				c.BackupEligible = c.BackupEligible || c.BackupState
-				return s.Add(ctx, c)
-			}}
-		}, "round-trip"},
+		{"keys are cut at 2,048 bytes", adding(func(c *passkeys.Credential) { c.PublicKey = c.PublicKey[:min(len(c.PublicKey), 2048)] }), "round-trip add-refused"},
+		{"two flags share a column", adding(func(c *passkeys.Credential) { c.BackupEligible = c.BackupEligible || c.BackupState }), "round-trip"},
+		{"not discoverable is unknown", adding(func(c *passkeys.Credential) {
+			if c.Discoverable == passkeys.NotDiscoverable {
+				c.Discoverable = passkeys.DiscoverableUnknown
+			}
+		}), "round-trip"},
+		{"a relying party's id ends at 100", adding(func(c *passkeys.Credential) { c.RPID = c.RPID[:min(len(c.RPID), 100)] }), "round-trip add-refused"},
+		{"an unknown handle is none", adding(func(c *passkeys.Credential) { c.HandleUnknown = false }), "round-trip add-refused user-handles"},
 		{"a list without attestation formats", func(s store) store {
 			return &repo{CredentialRepository: s, list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 				list, err := s.ListByUser(ctx, userID)
@@ -163,14 +207,13 @@ func TestCredentialFaults(t *testing.T) {
 				return list, err
 			}}
 		}, "round-trip"},
-		{"time ends in 2038", func(s store) store {
-			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
-				if c.CreatedAt.Unix() > math.MaxInt32 {
-					c.CreatedAt = time.Unix(math.MaxInt32, 0)
+		{"time ends in 2038", keeping(func(c *passkeys.Credential) {
+			for _, at := range []*time.Time{&c.CreatedAt, &c.LastUsedAt, &c.QuarantinedAt} {
+				if at.Unix() > math.MaxInt32 {
+					*at = time.Unix(math.MaxInt32, 0)
 				}
-				return s.Add(ctx, c)
-			}}
-		}, "times"},
+			}
+		}), "times round-trip update-range"},
 		{"never is 1970", func(s store) store {
 			return &repo{CredentialRepository: s, get: func(ctx context.Context, id []byte) (passkeys.Credential, error) {
 				c, err := s.Get(ctx, id)
@@ -180,21 +223,26 @@ func TestCredentialFaults(t *testing.T) {
 				return c, err
 			}}
 		}, "times"},
-		{"usage in local time", func(s store) store {
-			var used sync.Map
+		{"Update keeps the caller's zone", func(s store) store {
+			var zones sync.Map
 			return &repo{CredentialRepository: s,
-				updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-					used.Store(string(id), u.At.Location() != time.UTC)
-					return s.UpdateUsage(ctx, id, u)
+				update: func(ctx context.Context, c passkeys.Credential) error {
+					zones.Store(string(c.ID), c.LastUsedAt.Location())
+					return s.Update(ctx, c)
 				},
 				get: func(ctx context.Context, id []byte) (passkeys.Credential, error) {
 					c, err := s.Get(ctx, id)
-					if local, _ := used.Load(string(id)); local == true {
-						c.LastUsedAt = c.LastUsedAt.In(time.FixedZone("", 3600))
+					if zone, ok := zones.Load(string(id)); ok {
+						c.LastUsedAt = c.LastUsedAt.In(zone.(*time.Location))
 					}
 					return c, err
 				}}
 		}, "times"},
+		{"Update has no time for never", updating(func(c *passkeys.Credential) {
+			if c.QuarantinedAt.IsZero() {
+				c.QuarantinedAt = time.Unix(0, 0)
+			}
+		}), "times …"},
 		{"credential ids without case", func(s store) store {
 			var taken sync.Map
 			return &repo{CredentialRepository: s,
@@ -229,32 +277,55 @@ func TestCredentialFaults(t *testing.T) {
 				return append(list, padded...), err
 			}}
 		}, "user-ids"},
-		{"names of three-byte runes", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				if strings.ContainsFunc(name, func(r rune) bool { return r > 0xffff }) && passkeys.ValidateDeviceName(name) == nil {
-					return errors.New("incorrect string value")
+		{"user handles without case", keeping(func(c *passkeys.Credential) {
+			for i, b := range c.UserHandle {
+				if b >= 'A' && b <= 'Z' {
+					c.UserHandle[i] = b + 'a' - 'A'
 				}
-				return s.Rename(ctx, userID, id, name)
-			}}
-		}, "device-names"},
-		{"names are trimmed", func(s store) store {
+			}
+		}), "user-handles credential-ids list-order list-many"},
+		{"user handles are text", keeping(func(c *passkeys.Credential) { c.UserHandle = bytes.TrimRight(c.UserHandle, "\x00") }), "user-handles …"},
+		{"a user handle is never learned", forgetting(func(stored, given *passkeys.Credential) {
+			given.UserHandle, given.HandleUnknown = stored.UserHandle, stored.HandleUnknown
+		}), "user-handles update update-refused"},
+		{"names of three-byte runes", updating(func(c *passkeys.Credential) {
+			c.DeviceName = strings.Map(func(r rune) rune { return min(r, 0xffff) }, c.DeviceName)
+		}), "device-names update-range …"},
+		{"names are trimmed", adding(func(c *passkeys.Credential) { c.DeviceName = strings.TrimSpace(c.DeviceName) }), "device-names"},
+		{"names are cut", updating(func(c *passkeys.Credential) {
+			runes := []rune(c.DeviceName)
+			c.DeviceName = string(runes[:min(len(runes), 64)])
+		}), "update-refused"},
+		{"reasons end at their first 191 bytes", updating(func(c *passkeys.Credential) {
+			c.QuarantineReason = c.QuarantineReason[:min(len(c.QuarantineReason), 191)]
+		}), "reasons …"},
+		{"reasons are trimmed", adding(func(c *passkeys.Credential) {
+			c.QuarantineReason = passkeys.Reason(strings.TrimSpace(string(c.QuarantineReason)))
+		}), "reasons"},
+		{"what is spent ends at its first 255 bytes", keeping(func(c *passkeys.Credential) { c.Spent = c.Spent[:min(len(c.Spent), 255)] }), "spent round-trip update-range add-refused update-refused"},
+		{"what is spent ends at its last that is not zero", updating(func(c *passkeys.Credential) { c.Spent = bytes.TrimRight(c.Spent, "\x00") }), "spent …"},
+		{"what is spent is text", adding(func(c *passkeys.Credential) { c.Spent = bytes.ToValidUTF8(c.Spent, []byte("?")) }), "spent …"},
+		{"what is spent only grows", forgetting(func(stored, given *passkeys.Credential) {
+			if len(given.Spent) < len(stored.Spent) {
+				given.Spent = stored.Spent
+			}
+		}), "spent update-range own-memory update-concurrent"},
+		{"all begin at Version 1", adding(func(c *passkeys.Credential) { c.Version = 1 }), "add-version …"},
+		{"a Version has 53 bits", adding(func(c *passkeys.Credential) { c.Version = int64(float64(c.Version) * (1 - 1e-16)) }), "add-version …"},
+		{"unknown transports are dropped", keeping(func(c *passkeys.Credential) {
+			c.Transports = slices.DeleteFunc(c.Transports, func(t string) bool { return t == "pigeon" })
+		}), "add-refused update-refused"},
+		{"Add again raises Version", func(s store) store {
 			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
-				c.DeviceName = strings.TrimSpace(c.DeviceName)
-				return s.Add(ctx, c)
+				err := s.Add(ctx, c)
+				if errors.Is(err, passkeys.ErrCredentialExists) { // ON DUPLICATE KEY UPDATE
+					if old, gone := s.Get(ctx, c.ID); gone == nil {
+						_ = s.Update(ctx, old)
+					}
+				}
+				return err
 			}}
-		}, "device-names"},
-		{"names are cut", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				runes := []rune(name)
-				return s.Rename(ctx, userID, id, string(runes[:min(len(runes), 64)]))
-			}}
-		}, "device-names-refused"},
-		{"unknown transports are dropped", func(s store) store {
-			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
-				c.Transports = slices.DeleteFunc(slices.Clone(c.Transports), func(t string) bool { return t == "pigeon" })
-				return s.Add(ctx, c)
-			}}
-		}, "add-refused"},
+		}, "add-duplicate add-concurrent"},
 		{"Add replaces the user's own", func(s store) store {
 			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
 				if old, err := s.Get(ctx, c.ID); err == nil && old.UserID == c.UserID {
@@ -292,30 +363,6 @@ func TestCredentialFaults(t *testing.T) {
 				return s.Delete(ctx, userID, id)
 			}}
 		}, "missing delete"},
-		{"Quarantine of nothing succeeds", func(s store) store {
-			return &repo{CredentialRepository: s, quarantine: func(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
-				if err := s.Quarantine(ctx, id, at, reason); !errors.Is(err, passkeys.ErrCredentialNotFound) {
-					return err
-				}
-				return nil
-			}}
-		}, "missing"},
-		{"UpdateUsage of nothing is an error", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if _, err := s.Get(ctx, id); err != nil && !u.Regressed() {
-					return 0, err
-				}
-				return s.UpdateUsage(ctx, id, u)
-			}}
-		}, "missing"},
-		{"UpdateUsage of nothing is Advanced", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if _, err := s.Get(ctx, id); errors.Is(err, passkeys.ErrCredentialNotFound) && !u.Regressed() {
-					return passkeys.Advanced, nil
-				}
-				return s.UpdateUsage(ctx, id, u)
-			}}
-		}, "missing"},
 		{"a long id is an error", func(s store) store {
 			return &repo{CredentialRepository: s, get: func(ctx context.Context, id []byte) (passkeys.Credential, error) {
 				if len(id) > 1023 {
@@ -324,18 +371,6 @@ func TestCredentialFaults(t *testing.T) {
 				return s.Get(ctx, id)
 			}}
 		}, "missing add-refused"},
-		{"Rename for anybody", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				c, _ := s.Get(ctx, id)
-				return s.Rename(ctx, c.UserID, id, name)
-			}}
-		}, "ownership"},
-		{"Restore for anybody", func(s store) store {
-			return &repo{CredentialRepository: s, restore: func(ctx context.Context, userID string, id []byte) error {
-				c, _ := s.Get(ctx, id)
-				return s.Restore(ctx, c.UserID, id)
-			}}
-		}, "ownership"},
 		{"Delete for nobody in particular", func(s store) store {
 			return &repo{CredentialRepository: s, remove: func(ctx context.Context, userID string, id []byte) error {
 				if userID == "" {
@@ -344,7 +379,7 @@ func TestCredentialFaults(t *testing.T) {
 				}
 				return s.Delete(ctx, userID, id)
 			}}
-		}, "ownership"},
+		}, "delete-ownership"},
 		{"lists by age alone", func(s store) store {
 			return &repo{CredentialRepository: s, list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 				list, err := s.ListByUser(ctx, userID)
@@ -352,7 +387,7 @@ func TestCredentialFaults(t *testing.T) {
 				slices.SortStableFunc(list, func(a, b passkeys.Credential) int { return a.CreatedAt.Compare(b.CreatedAt) })
 				return list, err
 			}}
-		}, "round-trip list-order list-many quarantine context"},
+		}, "round-trip list-order list-many update"},
 		{"lists by id alone", func(s store) store {
 			return &repo{CredentialRepository: s, list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 				list, err := s.ListByUser(ctx, userID)
@@ -365,7 +400,7 @@ func TestCredentialFaults(t *testing.T) {
 				list, err := s.ListByUser(ctx, userID)
 				return slices.DeleteFunc(list, passkeys.Credential.Quarantined), err
 			}}
-		}, "round-trip list-order ownership quarantine context"},
+		}, "round-trip list-order delete-ownership update"},
 		{"an empty list is an error", func(s store) store {
 			return &repo{CredentialRepository: s, list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 				list, err := s.ListByUser(ctx, userID)
@@ -374,7 +409,7 @@ func TestCredentialFaults(t *testing.T) {
 				}
 				return list, err
 			}}
-		}, "list-nobody add-refused add-duplicate"},
+		}, "list-nobody add-refused add-duplicate delete-concurrent"},
 		{"nobody's list is everybody's", func(s store) store {
 			return &repo{CredentialRepository: s, list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 				if userID == "" {
@@ -389,135 +424,184 @@ func TestCredentialFaults(t *testing.T) {
 				return list[:min(len(list), 100)], err
 			}}
 		}, "list-many"},
-		{"flags go on and never off", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				c, _ := s.Get(ctx, id)
-				u.BackupState = u.BackupState || c.BackupState
-				return s.UpdateUsage(ctx, id, u)
-			}}
-		}, "usage-advanced usage-largest usage-allowed usage-concurrent"},
-		{"no row affected is Raced", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				before, _ := s.Get(ctx, id)
-				o, err := s.UpdateUsage(ctx, id, u)
-				if after, _ := s.Get(ctx, id); o == passkeys.Advanced && reflect.DeepEqual(before, after) {
-					o = passkeys.Raced
+		{"Update forgets a column", forgetting(func(stored, given *passkeys.Credential) { given.UVInitialized = stored.UVInitialized }), "update update-range"},
+		{"Update writes what a sign-in changes", forgetting(func(stored, given *passkeys.Credential) {
+			name, at, reason := stored.DeviceName, stored.QuarantinedAt, stored.QuarantineReason
+			given.DeviceName, given.QuarantinedAt, given.QuarantineReason = name, at, reason
+		}), "update …"},
+		{"Update is everyone's", updated(func(ctx context.Context, s store, c passkeys.Credential) error {
+			list, err := s.ListByUser(ctx, c.UserID)
+			for _, other := range list {
+				if other.ID[0] != c.ID[0] {
+					other.LastUsedAt = c.LastUsedAt
+					err = errors.Join(err, replace(ctx, s, other))
 				}
-				return o, err
-			}}
-		}, "usage-zero"},
-		{"0 to 0 is Regressed", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if o, err := s.UpdateUsage(ctx, id, u); o != passkeys.Advanced || u.SignCount != 0 || u.AllowRegression {
-					return o, err
+			}
+			return err
+		}), "update …"},
+		{"what is zero is not written", forgetting(func(stored, given *passkeys.Credential) {
+			if given.DeviceName == "" {
+				given.DeviceName = stored.DeviceName
+			}
+			if given.QuarantinedAt.IsZero() {
+				given.QuarantinedAt = stored.QuarantinedAt
+			}
+		}), "update-range device-names"},
+		{"counters of 31 bits", updating(func(c *passkeys.Credential) { c.SignCount = min(c.SignCount, math.MaxInt32) }), "update-range"},
+		{"Version stays", updated(replace), "update-version update-unchanged …"},
+		{"Version is raised by two", updated(func(ctx context.Context, s store, c passkeys.Credential) error {
+			c.Version++
+			return s.Update(ctx, c)
+		}), "update-version …"},
+		{"lists are of the Version that was added", func(s store) store {
+			var added sync.Map
+			return &repo{CredentialRepository: s,
+				add: func(ctx context.Context, c passkeys.Credential) error {
+					err := s.Add(ctx, c)
+					if err == nil {
+						added.Store(string(c.ID), c.Version)
+					}
+					return err
+				},
+				list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
+					list, err := s.ListByUser(ctx, userID)
+					for i := range list {
+						version, _ := added.Load(string(list[i].ID))
+						list[i].Version = version.(int64)
+					}
+					return list, err
+				}}
+		}, "update-version …"},
+		{"no change is no Update", func(s store) store {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				if stored, err := s.Get(ctx, c.ID); err == nil && reflect.DeepEqual(stored, c) {
+					return nil
 				}
-				return passkeys.Regressed, nil
+				return s.Update(ctx, c)
 			}}
-		}, "usage-zero"},
-		{"counters of 31 bits", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if u.SignCount > math.MaxInt32 {
-					return 0, errors.New("integer out of range")
+		}, "update-unchanged …"},
+		{"an Update that changes nothing affects no row", func(s store) store {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				stored, err := s.Get(ctx, c.ID)
+				same := err == nil && reflect.DeepEqual(stored, c)
+				if err = s.Update(ctx, c); err == nil && same {
+					return passkeys.ErrConflict
 				}
-				return s.UpdateUsage(ctx, id, u)
+				return err
 			}}
-		}, "usage-largest"},
-		{"any lower counter advances", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if c, err := s.Get(ctx, id); err == nil && !u.Regressed() && c.SignCount < u.SeenSignCount {
-					u.SeenSignCount = c.SignCount
+		}, "update-unchanged …"},
+		{"the last Update wins", forgetting(func(stored, given *passkeys.Credential) { given.Version = stored.Version }), "update-conflict update-re-added …"},
+		{"a Version from the future wins", forgetting(func(stored, given *passkeys.Credential) {
+			if given.Version > stored.Version {
+				given.Version = stored.Version
+			}
+		}), "update-conflict update-re-added"},
+		{"a conflict is no error", refusing(func(err error) error {
+			if errors.Is(err, passkeys.ErrConflict) {
+				return nil
+			}
+			return err
+		}), "update-conflict …"},
+		{"a conflict is not found", refusing(func(err error) error {
+			if errors.Is(err, passkeys.ErrConflict) {
+				return passkeys.ErrCredentialNotFound
+			}
+			return err
+		}), "update-conflict update-concurrent update-re-added …"},
+		{"what is not found is a conflict", refusing(func(err error) error {
+			if errors.Is(err, passkeys.ErrCredentialNotFound) {
+				return passkeys.ErrConflict
+			}
+			return err
+		}), "update-missing"},
+		{"Update adds what is not there", func(s store) store {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				err := s.Update(ctx, c)
+				if errors.Is(err, passkeys.ErrCredentialNotFound) {
+					return s.Add(ctx, c)
 				}
-				return s.UpdateUsage(ctx, id, u)
+				return err
 			}}
-		}, "usage-raced"},
-		{"a counter from the future changes the time", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				o, err := s.UpdateUsage(ctx, id, u)
-				if c, getErr := s.Get(ctx, id); getErr == nil && o == passkeys.Raced && c.SignCount < u.SeenSignCount {
-					c.LastUsedAt = u.At
-					return o, replace(ctx, s, c)
+		}, "update-missing …"},
+		{"a refused Update is done all the same", func(s store) store {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				stored, err := s.Get(ctx, c.ID)
+				if invalid := c.Validate(); err == nil && invalid != nil {
+					stored.SignCount = c.SignCount
+					return errors.Join(invalid, s.Update(ctx, stored))
 				}
-				return o, err
+				return s.Update(ctx, c)
 			}}
-		}, "usage-raced"},
-		{"Regressed only of what is there", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				if _, err := s.Get(ctx, id); errors.Is(err, passkeys.ErrCredentialNotFound) {
-					return passkeys.Raced, nil
-				}
-				return s.UpdateUsage(ctx, id, u)
-			}}
-		}, "usage-regressed-first"},
-		{"an equal counter is no regression", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				u.AllowRegression = u.AllowRegression || u.SignCount == u.SeenSignCount
-				return s.UpdateUsage(ctx, id, u)
-			}}
-		}, "usage-regressed"},
-		{"Allow lowers the counter", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				o, err := s.UpdateUsage(ctx, id, u)
-				if c, _ := s.Get(ctx, id); o == passkeys.Advanced && u.AllowRegression {
-					c.SignCount = u.SignCount
-					return o, replace(ctx, s, c)
-				}
-				return o, err
-			}}
-		}, "usage-allowed"},
-		{"the quarantined sign in", func(s store) store {
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				c, _ := s.Get(ctx, id)
-				if !c.Quarantined() {
-					return s.UpdateUsage(ctx, id, u)
-				}
-				_ = s.Restore(ctx, c.UserID, id)
-				o, err := s.UpdateUsage(ctx, id, u)
-				_ = s.Quarantine(ctx, id, c.QuarantinedAt, c.QuarantineReason)
-				return o, err
-			}}
-		}, "usage-quarantined"},
-		{"UpdateUsage looks, then writes", func(s store) store {
+		}, "update-refused"},
+		{"Update looks, then writes", func(s store) store {
 			var one sync.Mutex
-			return &repo{CredentialRepository: s, updateUsage: func(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-				c, err := s.Get(ctx, id)
-				if err != nil || u.Regressed() || c.Quarantined() || c.SignCount != u.SeenSignCount {
-					return s.UpdateUsage(ctx, id, u)
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				stored, err := s.Get(ctx, c.ID)
+				if err != nil || stored.Version != c.Version || c.Validate() != nil {
+					return s.Update(ctx, c)
 				}
 				time.Sleep(pause)
 				one.Lock()
 				defer one.Unlock()
-				c, err = s.Get(ctx, id)
-				u.SeenSignCount = c.SignCount
-				u.AllowRegression = true
-				o, _ := s.UpdateUsage(ctx, id, u)
-				return o, err
-			}}
-		}, "usage-concurrent usage-climb"},
-		{"Rename writes the whole row", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				c, err := s.Get(ctx, id)
-				if err != nil || c.UserID != userID || passkeys.ValidateDeviceName(name) != nil {
-					return s.Rename(ctx, userID, id, name)
+				if _, err := s.Get(ctx, c.ID); err != nil {
+					return err
 				}
-				time.Sleep(pause)
-				c.DeviceName = name
+				c.Version++
 				return replace(ctx, s, c)
 			}}
-		}, "usage-climb"},
-		{"Rename ends a quarantine", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				err := s.Rename(ctx, userID, id, name)
-				if err == nil {
-					err = s.Restore(ctx, userID, id)
+		}, "update-concurrent update-climb"},
+		{"Version is compared and then the rest is written", func(s store) store {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
+				stored, err := s.Get(ctx, c.ID)
+				if err != nil || stored.Version != c.Version || c.Validate() != nil {
+					return s.Update(ctx, c)
 				}
-				return err
+				if err := s.Update(ctx, stored); err != nil {
+					return err
+				}
+				time.Sleep(pause)
+				c.Version++
+				if _, err := s.Get(ctx, c.ID); err != nil {
+					return err
+				}
+				return replace(ctx, s, c)
 			}}
-		}, "rename"},
-		{"Rename to the same name affects no row", func(s store) store {
-			return &repo{CredentialRepository: s, rename: func(ctx context.Context, userID string, id []byte, name string) error {
-				return affected(ctx, s, id, func() error { return s.Rename(ctx, userID, id, name) })
-			}}
-		}, "rename"},
+		}, "update-climb"},
+		{"an Update saves what it found", func(s store) store {
+			return &repo{CredentialRepository: s,
+				update: func(ctx context.Context, c passkeys.Credential) error {
+					if _, err := s.Get(ctx, c.ID); err != nil {
+						return s.Update(ctx, c)
+					}
+					time.Sleep(pause)
+					err := s.Update(ctx, c)
+					if errors.Is(err, passkeys.ErrCredentialNotFound) {
+						return s.Add(ctx, c)
+					}
+					return err
+				},
+				remove: func(ctx context.Context, userID string, id []byte) error {
+					time.Sleep(pause / 2)
+					return s.Delete(ctx, userID, id)
+				}}
+		}, "delete-concurrent"},
+		{"Versions outlive their credentials", func(s store) store {
+			var gone sync.Map
+			return &repo{CredentialRepository: s,
+				add: func(ctx context.Context, c passkeys.Credential) error {
+					if version, ok := gone.LoadAndDelete(string(c.ID)); ok {
+						c.Version = version.(int64)
+					}
+					return s.Add(ctx, c)
+				},
+				remove: func(ctx context.Context, userID string, id []byte) error {
+					c, err := s.Get(ctx, id)
+					if err == nil && c.UserID == userID {
+						gone.Store(string(id), c.Version)
+					}
+					return s.Delete(ctx, userID, id)
+				}}
+		}, "update-re-added"},
 		{"Delete keeps the id taken", func(s store) store {
 			var gone sync.Map
 			return &repo{CredentialRepository: s,
@@ -534,7 +618,7 @@ func TestCredentialFaults(t *testing.T) {
 					}
 					return err
 				}}
-		}, "delete"},
+		}, "delete update-re-added"},
 		{"Delete spares the quarantined", func(s store) store {
 			return &repo{CredentialRepository: s, remove: func(ctx context.Context, userID string, id []byte) error {
 				if c, _ := s.Get(ctx, id); c.Quarantined() {
@@ -543,34 +627,6 @@ func TestCredentialFaults(t *testing.T) {
 				return s.Delete(ctx, userID, id)
 			}}
 		}, "delete"},
-		{"the last reason wins", func(s store) store {
-			return &repo{CredentialRepository: s, quarantine: func(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
-				if c, err := s.Get(ctx, id); err == nil && c.Quarantined() {
-					_ = s.Restore(ctx, c.UserID, id)
-				}
-				return s.Quarantine(ctx, id, at, reason)
-			}}
-		}, "quarantine"},
-		{"Quarantine again affects no row", func(s store) store {
-			return &repo{CredentialRepository: s, quarantine: func(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
-				return affected(ctx, s, id, func() error { return s.Quarantine(ctx, id, at, reason) })
-			}}
-		}, "quarantine"},
-		{"Restore again affects no row", func(s store) store {
-			return &repo{CredentialRepository: s, restore: func(ctx context.Context, userID string, id []byte) error {
-				return affected(ctx, s, id, func() error { return s.Restore(ctx, userID, id) })
-			}}
-		}, "restore"},
-		{"Restore resets the counter", func(s store) store {
-			return &repo{CredentialRepository: s, restore: func(ctx context.Context, userID string, id []byte) error {
-				err := s.Restore(ctx, userID, id)
-				if c, _ := s.Get(ctx, id); err == nil {
-					c.SignCount = 0
-					return replace(ctx, s, c)
-				}
-				return err
-			}}
-		}, "restore"},
 		{"Add keeps the caller's key", func(s store) store {
 			var keys sync.Map
 			return &repo{CredentialRepository: s,
@@ -589,6 +645,24 @@ func TestCredentialFaults(t *testing.T) {
 					return c, err
 				}}
 		}, "own-memory"},
+		{"Update keeps the caller's memory", func(s store) store {
+			var spent sync.Map
+			return &repo{CredentialRepository: s,
+				update: func(ctx context.Context, c passkeys.Credential) error {
+					err := s.Update(ctx, c)
+					if err == nil {
+						spent.Store(string(c.ID), c.Spent)
+					}
+					return err
+				},
+				get: func(ctx context.Context, id []byte) (passkeys.Credential, error) {
+					c, err := s.Get(ctx, id)
+					if kept, ok := spent.Load(string(id)); ok && err == nil {
+						c.Spent = kept.([]byte)
+					}
+					return c, err
+				}}
+		}, "own-memory"},
 		{"Get gives away its memory", func(s store) store {
 			var cache sync.Map
 			return &repo{CredentialRepository: s, get: func(ctx context.Context, id []byte) (passkeys.Credential, error) {
@@ -599,7 +673,7 @@ func TestCredentialFaults(t *testing.T) {
 				}
 				return c, err
 			}}
-		}, "own-memory"},
+		}, "own-memory update-range"},
 		{"the context is not looked at", func(s store) store {
 			return &repo{CredentialRepository: s, get: func(ctx context.Context, id []byte) (passkeys.Credential, error) { return s.Get(ignore(ctx), id) }}
 		}, "context"},
@@ -609,11 +683,11 @@ func TestCredentialFaults(t *testing.T) {
 			}}
 		}, "context"},
 		{"a cancellation is another error", func(s store) store {
-			return &repo{CredentialRepository: s, quarantine: func(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
+			return &repo{CredentialRepository: s, update: func(ctx context.Context, c passkeys.Credential) error {
 				if ctx.Err() != nil {
 					return errors.New("connection closed")
 				}
-				return s.Quarantine(ctx, id, at, reason)
+				return s.Update(ctx, c)
 			}}
 		}, "context"},
 	})

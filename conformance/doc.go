@@ -14,22 +14,21 @@
 // Every row is a subtest, named after its rule, and calls the factory for a
 // store of its own, so that a single one can be run:
 //
-//	go test -run TestCredentials/usage-concurrent
+//	go test -run TestCredentials/update-concurrent
 //
 // A row that fails prints the rule, and what the store did instead:
 //
-//	usage-zero: UpdateUsage from 0 to 0 is Advanced for ever, though it may change nothing.
-//	UpdateUsage of credential 01 (1 bytes) from 0 to 0: Raced, want Advanced
+//	update-conflict: Update with a Version that is not the stored one, lower or higher, is ErrConflict and changes nothing.
+//	Update with Version 3 of one with Version 4: error passkeys: credential_not_found, want passkeys: the credential has changed meanwhile
 //
-// (This is MySQL, which does not count a row that it found but had no need to
-// change.) Rows run one after the other, and those about concurrency make their
-// own goroutines: run them with -race, and on the real database, since that is
-// where the races are.
+// (This is a store that takes "no row was written" for "there is none".) Rows run
+// one after the other, and those about concurrency make their own goroutines: run
+// them with -race, and on the real database, since that is where the races are.
 //
 // [TestCredentials] is for a [passkeys.CredentialRepository], [TestChallenges]
 // for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock, and
 // [TestAdapter] for what mounts the routes on a web framework. The example is a
-// whole challenge store with its test.
+// whole credential store, for a document database, with its test.
 //
 // The package imports the standard library and core alone, so a module that
 // tests with it gains no other dependency.

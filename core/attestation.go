@@ -56,6 +56,15 @@ func (a AAGUID) String() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", a[:4], a[4:6], a[6:8], a[8:10], a[10:])
 }
 
+// MarshalText implements encoding.TextMarshaler, in the form of a UUID.
+func (a AAGUID) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *AAGUID) UnmarshalText(text []byte) (err error) {
+	*a, err = ParseAAGUID(string(text))
+	return err
+}
+
 // Metadata is FIDO metadata: which authenticators there are, and whose roots
 // their attestation leads to. It is made from bytes; nothing is fetched.
 type Metadata struct{ m *engine.Metadata }

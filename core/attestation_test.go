@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"slices"
 	"strings"
@@ -191,7 +192,7 @@ func (vs vectors) finishVector(t *testing.T, v vector, configure func(*Config)) 
 	t.Helper()
 	ctx := context.Background()
 	p := vs.relyingParty(t, v, "", configure)
-	c, err := p.BeginRegistration(ctx, User{ID: "user"})
+	c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +297,7 @@ func TestOutdatedMetadataIsWarnedOf(t *testing.T) {
 	for _, year := range []int{2030, 2032} {
 		warned := false
 		_, err := New(Config{
-			RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: NewMemoryCredentials(),
+			RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: NewMemoryCredentials(), Logger: slog.New(slog.DiscardHandler),
 			AttestationPolicy: AttestationPolicyTrusted, Metadata: m,
 			Now:   func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) },
 			Audit: AuditFunc(func(_ context.Context, e AuditEvent) { warned = warned || e.Reason == ReasonMetadataOutdated }),
@@ -351,7 +352,7 @@ func TestAttestationPolicies(t *testing.T) {
 					r.AttestationObject[at+12] ^= 1
 				}
 			}
-			c, err := p.BeginRegistration(ctx, User{ID: "user"})
+			c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -365,7 +366,7 @@ func TestAttestationPolicies(t *testing.T) {
 			}
 			credential, err := p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: answer})
 			if row.want == "" {
-				if err != nil || credential.AAGUID != row.model {
+				if err != nil || credential.Credential.AAGUID != row.model {
 					t.Errorf("%+v, %v (%s)", credential, err, asError(err).Reason())
 				}
 				return

@@ -2,11 +2,13 @@ package passkeys
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"log/slog"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
+	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
 // AuditEventType names an outcome. The set is closed.
@@ -45,6 +47,7 @@ const (
 	ReasonChallengeNotFound          Reason = "challenge_not_found"
 	ReasonChallengeExpired           Reason = "challenge_expired"
 	ReasonChallengePurpose           Reason = "challenge_purpose_mismatch"
+	ReasonChallengeSpent             Reason = "challenge_spent"
 	ReasonSessionMismatch            Reason = "session_mismatch"
 	ReasonUserInvalid                Reason = "user_invalid"
 	ReasonUserChanged                Reason = "user_changed"
@@ -83,7 +86,7 @@ const (
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"
 	ReasonMetadataOutdated           Reason = "metadata_outdated"
-	ReasonDecoySecretMissing         Reason = "decoy_secret_missing"
+	ReasonSecretMissing              Reason = "secret_missing"
 )
 
 // AuditEvent is one outcome. It never holds a key, a challenge or a token.
@@ -97,6 +100,12 @@ type AuditEvent struct {
 	CredentialID string
 	// Reason is "" for what went well.
 	Reason Reason
+	// Mode is how the ceremony was begun, "" where that is not known.
+	Mode Mode
+	// CeremonyID is the same for all events of one ceremony, from begin to finish:
+	// 16 characters of base64url. It is "" where no ceremony is known, such as
+	// for a state that was altered.
+	CeremonyID string
 	// RequestID is the one that the client's error carries: see [WithRequestID].
 	RequestID string
 }
@@ -131,6 +140,8 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 			slog.String("user_id", e.UserID),
 			slog.String("credential_id", e.CredentialID),
 			slog.String("reason", string(e.Reason)),
+			slog.String("mode", string(e.Mode)),
+			slog.String("ceremony_id", e.CeremonyID),
 			slog.String("request_id", e.RequestID))
 	})
 }
@@ -144,6 +155,23 @@ func (p *Passkeys) audit(ctx context.Context, e AuditEvent) {
 	p.cfg.Audit.Emit(ctx, e)
 }
 
+// ceremonyID names a ceremony without giving its challenge away.
+func ceremonyID(challenge []byte) string {
+	sum := sha256.Sum256(append([]byte("ceremony "), challenge...))
+	return EncodeID(sum[:12])
+}
+
 // EncodeID returns a credential id as it stands on the wire and in audit
 // events: base64url without padding.
 func EncodeID(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
+
+// DecodeID is the reverse of [EncodeID]. An id has 1 to 1,023 bytes and one
+// spelling; for any other text, padded or with a line break, the error is
+// [ErrInvalidRequest].
+func DecodeID(text string) ([]byte, error) {
+	id, err := strictjson.DecodeBase64URL(text)
+	if err != nil || len(id) == 0 || len(id) > maxCredentialID {
+		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	return id, nil
+}

@@ -1,13 +1,47 @@
 package passkeys
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 )
+
+// AuthenticationRequest is what a sign-in is begun for. The zero value is
+// usernameless: the browser offers the passkeys that it has for this site.
+type AuthenticationRequest struct {
+	// UserID is whose passkeys the options list, at most 64 bytes; only one of
+	// those can finish. For an id that is no user's, or whose user has no passkey,
+	// they list decoys.
+	UserID string
+	// Username, where the sign-in is by name, is the one spelling of it, as
+	// Hooks.CanonicalName describes, and UserID is whom the application found
+	// under it: "" for nobody. Where that is nobody, or they have no passkey, the
+	// options list decoys, always the same for one name, so that the answer does
+	// not tell who has an account.
+	Username string
+	// Mode is how the browser is asked. Default: what the two above say.
+	// [ModeUsername] has to be given where the Username may be "" itself;
+	// [ModeConditional] and [ModeImmediate] go with neither of them.
+	Mode Mode
+}
+
+// mode is Mode or its default.
+func (r AuthenticationRequest) mode() Mode {
+	switch {
+	case r.Mode != "":
+		return r.Mode
+	case r.Username != "":
+		return ModeUsername
+	case r.UserID != "":
+		return ModeUser
+	}
+	return ModeUsernameless
+}
 
 // AuthenticationResponse is what the browser sends after
 // navigator.credentials.get().
@@ -17,197 +51,238 @@ type AuthenticationResponse struct {
 	Credential json.RawMessage `json:"credential"`
 }
 
-// BeginAuthentication starts a sign-in. With "" it is usernameless: the browser
-// offers the passkeys it has for this site. With a user's id the options list
-// that user's passkeys, and only one of his can finish; for an id that is no
-// user's, or whose user has no passkey, they list decoys.
+// BeginAuthentication starts a sign-in.
 //
-// It returns [ErrInvalidRequest] for an id of more than 64 bytes and
-// [ErrStorageUnavailable] if a store fails.
-func (p *Passkeys) BeginAuthentication(ctx context.Context, userID string) (*Ceremony, error) {
-	if len(userID) > maxUserID {
+// It returns [ErrInvalidRequest] for a UserID of more than 64 bytes or a Mode
+// that does not go with it, and [ErrStorageUnavailable] if a store fails. Under
+// a Username the id is the application's word, and one that long is
+// [ErrConfiguration].
+func (p *Passkeys) BeginAuthentication(ctx context.Context, r AuthenticationRequest) (*Ceremony[RequestOptions], error) {
+	ctx, a := p.start(ctx, Step{CeremonyAuthentication, StepBegin})
+	defer a.abandon(ctx)
+	ceremony, err := a.beginAuthentication(ctx, r)
+	return ceremony, a.end(ctx, err)
+}
+
+func (a *attempt) beginAuthentication(ctx context.Context, r AuthenticationRequest) (*Ceremony[RequestOptions], error) {
+	p, mode := a.p, r.mode()
+	if !mode.of(forAuthentication, mode == ModeUsername || r.UserID != "") || mode != ModeUsername && r.Username != "" {
 		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
-	name := ""
-	if userID != "" {
-		name = "id:" + userID
+	a.mode = mode
+	switch {
+	case len(r.UserID) <= maxUserID:
+	case mode == ModeUsername:
+		return nil, ErrConfiguration.explained(fmt.Sprintf("the user's id: %d bytes; must be at most %d", len(r.UserID), maxUserID)).because(ReasonUserInvalid)
+	default:
+		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
-	return p.beginAuthentication(ctx, name, userID)
-}
-
-// BeginAuthenticationByName starts a sign-in by username: name is the one spelling
-// of it, as Hooks.CanonicalName describes, and userID whom the application found
-// under it, "" for nobody. Where that is nobody, or he has no passkey, the options
-// list decoys, always the same for one name, so that the answer does not tell who
-// has an account.
-//
-// It returns [ErrConfiguration] for an id of more than 64 bytes and
-// [ErrStorageUnavailable] if a store fails.
-func (p *Passkeys) BeginAuthenticationByName(ctx context.Context, name, userID string) (*Ceremony, error) {
-	return p.beginAuthentication(ctx, "name:"+name, userID)
-}
-
-// beginAuthentication starts a sign-in. What decoys are made from is one name for
-// who is asked for by name and another for who is by id; "" is usernameless.
-func (p *Passkeys) beginAuthentication(ctx context.Context, name, userID string) (*Ceremony, error) {
-	ceremony, err := p.requestOptions(ctx, name, userID)
-	if err != nil {
-		p.outcome(ctx, AuthenticationFailed, userID, nil, err)
-		return nil, err
+	a.userID = r.UserID
+	userID, allowed, err := r.UserID, []Credential(nil), error(nil)
+	// What decoys are made from is one name for whom is asked for by name, and
+	// another for whom is by id.
+	switch mode {
+	case ModeUsername:
+		userID, allowed, err = p.allowed(ctx, "name:"+r.Username, userID)
+	case ModeUser:
+		userID, allowed, err = p.allowed(ctx, "id:"+r.UserID, userID)
+	default: // nobody in particular
 	}
-	p.audit(ctx, AuditEvent{Type: AuthenticationBegan, UserID: userID})
-	return ceremony, nil
-}
-
-func (p *Passkeys) requestOptions(ctx context.Context, name, userID string) (*Ceremony, error) {
-	if len(userID) > maxUserID {
-		return nil, ErrConfiguration.explained(fmt.Sprintf("the user's id: %d bytes; must be at most %d", len(userID), maxUserID)).because(ReasonUserInvalid)
-	}
-	var allowed []Credential
-	if name != "" {
-		var err error
-		if allowed, userID, err = p.allowed(ctx, name, userID); err != nil {
-			return nil, err
-		}
-	}
-	challenge, state, err := p.issue(ctx, forAuthentication, userID)
 	if err != nil {
 		return nil, err
 	}
-	return &Ceremony{State: state, PublicKey: &RequestOptions{
+	challenge, state, err := a.issue(ctx, forAuthentication, userID)
+	if err != nil {
+		return nil, err
+	}
+	return &Ceremony[RequestOptions]{State: state, PublicKey: &RequestOptions{
 		Challenge:        challenge,
 		Timeout:          p.cfg.Timeout.Milliseconds(),
 		RPID:             p.cfg.RPID,
 		AllowCredentials: descriptors(allowed),
 		UserVerification: p.cfg.UserVerification,
+		Hints:            slices.Clone(p.cfg.Hints),
+		Extra:            cloneExtra(p.cfg.RequestExtra),
 	}}, nil
 }
 
 // FinishAuthentication verifies the browser's response (WebAuthn L3 §7.2),
-// records the sign-in with the credential and says who has signed in. Whatever
-// it returns, the challenge is spent, except after ErrInvalidRequest and
-// ErrPayloadTooLarge, which are decided before.
+// records the sign-in with the credential and says who has signed in. With that
+// the state is spent for this credential.
 //
 // It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
 // [ErrChallengeExpired], [ErrCredentialNotFound], [ErrAssertionVerification],
 // [ErrCloneDetected] or [ErrStorageUnavailable].
 func (p *Passkeys) FinishAuthentication(ctx context.Context, r AuthenticationResponse) (*AuthenticationResult, error) {
-	response, err := decode[engine.AssertionResponse](r.Credential)
+	ctx, a := p.start(ctx, Step{CeremonyAuthentication, StepFinish})
+	defer a.abandon(ctx)
+	response, err := parse(r.Credential, engine.ParseAssertion)
 	if err != nil {
-		p.outcome(ctx, AuthenticationFailed, "", nil, err)
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
-	return p.finishAuthentication(ctx, r.State, response)
+	return a.finishAuthentication(ctx, r.State, response)
 }
 
-// finishAuthentication is FinishAuthentication on a response that is decoded.
-func (p *Passkeys) finishAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
-	userID, result, err := p.verifyAuthentication(ctx, state, response)
+// finishAuthentication is FinishAuthentication on a response that is read.
+func (a *attempt) finishAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
+	a.id = response.RawID
+	result, err := a.verifyAuthentication(ctx, state, response)
 	if err != nil {
-		p.outcome(ctx, AuthenticationFailed, userID, response.RawID, err)
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
-	p.audit(ctx, AuditEvent{Type: AuthenticationSucceeded, UserID: userID, CredentialID: EncodeID(result.Credential.ID)})
-	return result, nil
+	return result, a.end(ctx, nil)
 }
 
-func (p *Passkeys) verifyAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (userID string, _ *AuthenticationResult, _ error) {
-	if response.Check() != nil {
-		return "", nil, ErrInvalidRequest.because(ReasonRequestMalformed)
-	}
-	c, err := p.redeem(ctx, forAuthentication, state)
+func (a *attempt) verifyAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
+	p := a.p
+	c, err := a.redeem(ctx, forAuthentication, state)
 	if err != nil {
-		return c.userID, nil, err
+		return nil, err
 	}
 	credential, err := p.cfg.Credentials.Get(ctx, response.RawID)
-	decoy := false
+	decoy, used := false, useOf(c)
 	switch {
-	case errors.Is(err, ErrCredentialNotFound) && p.decoys.made(response.RawID):
-		decoy, credential = true, Credential{PublicKey: p.decoys.key}
-	case errors.Is(err, ErrCredentialNotFound):
-		return c.userID, nil, ErrCredentialNotFound.because(ReasonCredentialUnknown)
-	case err != nil:
-		return c.userID, nil, storeError(err)
+	case err == nil:
+		a.userID = credential.UserID
+		// Before the signature, for a replay is not worth the work: but of this very
+		// challenge only, which took the credential's signature to be remembered.
+		// The watermark would tell whoever kept an old state that this is no decoy.
+		if s, _ := decodeSpent(credential.Spent); s.remembers(used) {
+			err = ErrChallengeNotFound.because(ReasonChallengeSpent)
+		}
+	case !errors.Is(err, ErrCredentialNotFound):
+		err = storeError(err)
+	case p.decoys.made(response.RawID):
+		decoy, credential, err = true, Credential{PublicKey: p.decoys.key}, nil
+	default:
+		err = ErrCredentialNotFound.because(ReasonCredentialUnknown)
 	}
-	userID = credential.UserID
+	if err != nil {
+		return nil, err
+	}
 
-	// The signature comes before everything that depends on what is stored: who
-	// cannot sign learns nothing of it, nor by the time it takes whether the
+	// The signature comes before everything else that depends on what is stored:
+	// who cannot sign learns nothing of it, nor by the time it takes whether the
 	// credential is one.
-	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey)
+	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey, p.verifyUser())
 	if err != nil {
 		err = p.refused(ctx, ErrAssertionVerification, err)
 	}
 	if decoy {
-		return "", nil, ErrAssertionVerification.because(ReasonCredentialDecoy)
+		a.userID = ""
+		return nil, ErrAssertionVerification.because(ReasonCredentialDecoy)
 	}
 	if err != nil {
-		return userID, nil, err
+		return nil, err
 	}
-	// Whoever began must be whose credential this is. A stored credential is
-	// never "not found": on that word browsers drop the passkey.
-	handle := string(response.Response.UserHandle)
-	switch {
-	case c.userID != "" && c.userID != userID:
-		return userID, nil, ErrAssertionVerification.because(ReasonUserMismatch)
-	case c.userID == "" && handle == "":
-		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMissing)
-	case handle != "" && handle != userID:
-		return userID, nil, ErrAssertionVerification.because(ReasonUserHandleMismatch)
-	case credential.Quarantined():
-		return userID, nil, ErrCloneDetected.because(ReasonCredentialQuarantined)
+	s := signIn{p: p, challenge: c, use: used, key: credential.PublicKey, seen: credential.SignCount, handle: response.UserHandle, data: v}
+	if err := p.change(ctx, &credential, s.record); err != nil {
+		if s.cloned && p.cfg.SignCountPolicy == FlagDisable {
+			if failed := p.quarantine(ctx, credential); failed != nil {
+				return nil, failed
+			}
+		}
+		return nil, err
 	}
-	eligibilityChanged := v.BackupEligible != credential.BackupEligible && !credential.BackupUnknown
-	if eligibilityChanged && !p.cfg.BackupEligibility.allows(v.BackupEligible) {
-		return userID, nil, ErrAssertionVerification.because(ReasonBackupEligibilityChanged)
+	if s.eligibilityChanged {
+		a.audit(ctx, AuditEvent{Type: BackupEligibilityChanged, Reason: ReasonBackupEligibilityChanged})
 	}
-	if err := p.recordUsage(ctx, &credential, v); err != nil {
-		return userID, nil, err
+	if s.cloned { // only where the policy lets it pass
+		a.audit(ctx, AuditEvent{Type: CloneSuspected, Reason: ReasonSignCountRegressed})
 	}
-	if eligibilityChanged {
-		p.audit(ctx, AuditEvent{Type: BackupEligibilityChanged, UserID: userID, CredentialID: EncodeID(credential.ID), Reason: ReasonBackupEligibilityChanged})
-	}
-	return userID, &AuthenticationResult{
-		UserID:                   userID,
+	return &AuthenticationResult{
+		UserID:                   credential.UserID,
 		Credential:               credential,
 		UserVerified:             v.UserVerified,
-		UserVerificationReliable: v.UserVerified && credential.UVInitialized,
+		UserVerificationReliable: v.UserVerified && (credential.UVInitialized || credential.BackupEligible),
 	}, nil
 }
 
-// recordUsage stores what the sign-in says about its credential, and lets the
-// counter decide whether it stands.
-func (p *Passkeys) recordUsage(ctx context.Context, c *Credential, v engine.AuthenticatorData) error {
-	u := Usage{
-		SeenSignCount:   c.SignCount,
-		SignCount:       v.SignCount,
-		AllowRegression: p.cfg.SignCountPolicy == Allow,
-		BackupEligible:  v.BackupEligible,
-		BackupState:     v.BackupState,
-		UVInitialized:   c.UVInitialized,
-		At:              p.timestamp(),
-	}
-	outcome, err := p.cfg.Credentials.UpdateUsage(ctx, c.ID, u)
+// signIn is a response whose signature is verified, on its way to be recorded
+// with its credential.
+type signIn struct {
+	p         *Passkeys
+	challenge payload
+	use       use
+	key       []byte // that the signature was verified with
+	seen      uint32 // the counter when the credential was read first
+	handle    []byte
+	data      engine.AuthenticatorData
+
+	cloned, eligibilityChanged bool
+}
+
+// record decides whether the sign-in stands, given the credential as it is stored
+// now, and if so records it there. It is asked again for a credential that has
+// changed meanwhile.
+func (s *signIn) record(c *Credential) error {
+	s.cloned, s.eligibilityChanged = false, false
+	policy := s.p.cfg.SignCountPolicy
+	// Whoever began must be whose credential this is. A stored credential is
+	// never "not found": on that word browsers drop the passkey.
 	switch {
-	case err != nil:
-		return storeError(err)
-	case outcome == Regressed:
-		if p.cfg.SignCountPolicy == FlagDisable {
-			ctx, cancel := regardless(ctx) // the client must not avert it by going away
-			defer cancel()
-			err := p.cfg.Credentials.Quarantine(ctx, c.ID, u.At, ReasonSignCountRegressed)
-			if err != nil && !errors.Is(err, ErrCredentialNotFound) {
-				return storeError(err)
-			}
+	case s.challenge.userID != "" && s.challenge.userID != c.UserID:
+		return ErrAssertionVerification.because(ReasonUserMismatch)
+	case s.challenge.userID == "" && len(s.handle) == 0:
+		return ErrAssertionVerification.because(ReasonUserHandleMissing)
+	case len(s.handle) > 0 && !c.HandleUnknown && !bytes.Equal(s.handle, c.handle()), len(s.handle) > maxUserID:
+		return ErrAssertionVerification.because(ReasonUserHandleMismatch)
+	case !bytes.Equal(s.key, c.PublicKey): // revoked meanwhile, and its id registered again
+		return ErrAssertionVerification.because(ReasonSignatureInvalid)
+	case c.Quarantined():
+		return ErrCloneDetected.because(ReasonCredentialQuarantined)
+	}
+	memory, err := c.unspent(s.use)
+	if err != nil {
+		return err
+	}
+	s.eligibilityChanged = s.data.BackupEligible != c.BackupEligible && !c.BackupUnknown
+	if s.eligibilityChanged && !s.p.cfg.BackupEligibility.allows(s.data.BackupEligible) {
+		return ErrAssertionVerification.because(ReasonBackupEligibilityChanged)
+	}
+	// The counter did not advance although one of the two counts (WebAuthn L3
+	// §7.2, step 22). One that had advanced when the credential was read is no
+	// clone's: another sign-in came in between.
+	if s.data.SignCount <= c.SignCount && c.SignCount != 0 {
+		switch {
+		case policy.allows(c.BackupEligible || c.BackupUnknown && s.data.BackupEligible):
+			s.cloned = true
+		case s.data.SignCount > s.seen || s.seen == 0:
+			return ErrAssertionVerification.because(ReasonSignCountRaced)
+		default:
+			s.cloned = true
+			return ErrCloneDetected.because(ReasonSignCountRegressed)
 		}
-		return ErrCloneDetected.because(ReasonSignCountRegressed)
-	case outcome != Advanced:
-		return ErrAssertionVerification.because(ReasonSignCountRaced)
 	}
-	if u.SignCount <= u.SeenSignCount && u.SeenSignCount != 0 { // only under Allow
-		p.audit(ctx, AuditEvent{Type: CloneSuspected, UserID: c.UserID, CredentialID: EncodeID(c.ID), Reason: ReasonSignCountRegressed})
+	now := s.p.timestamp()
+	c.SignCount, c.LastUsedAt = max(c.SignCount, s.data.SignCount), now
+	c.BackupEligible, c.BackupState, c.BackupUnknown = s.data.BackupEligible, s.data.BackupState, false
+	if c.HandleUnknown && len(s.handle) > 0 {
+		c.HandleUnknown = false
+		if string(s.handle) != c.UserID {
+			c.UserHandle = s.handle
+		}
 	}
-	c.SignCount, c.LastUsedAt = u.NextSignCount(), u.At
-	c.BackupEligible, c.BackupState, c.BackupUnknown = u.BackupEligible, u.BackupState, false
+	memory.add(s.use, now)
+	c.Spent = memory.encode()
 	return nil
+}
+
+// quarantine disables a credential that a clone is suspected of, though the
+// client may be gone: it must not be able to avert it. One that is disabled
+// already keeps its first time and reason.
+func (p *Passkeys) quarantine(ctx context.Context, c Credential) error {
+	ctx, cancel := regardless(ctx)
+	defer cancel()
+	err := p.change(ctx, &c, func(c *Credential) error {
+		if c.Quarantined() {
+			return errUnchanged
+		}
+		c.QuarantinedAt, c.QuarantineReason = p.timestamp(), ReasonSignCountRegressed
+		return nil
+	})
+	if errors.Is(err, errUnchanged) || errors.Is(err, ErrCredentialNotFound) {
+		return nil
+	}
+	return err
 }

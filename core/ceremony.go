@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
-	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -18,30 +17,125 @@ const (
 	maxBody       = 64 << 10 // of a request, and of a credential by hand
 )
 
-// issue draws a challenge and puts it into the store, and returns both it and
-// its handle, as they go to the browser.
-func (p *Passkeys) issue(ctx context.Context, purpose purpose, userID string) (challenge, state string, err error) {
+// attempt is one step of one ceremony under way, and what is known of it so far.
+type attempt struct {
+	p         *Passkeys
+	step      Step
+	observed  func(Outcome)
+	mode      Mode
+	userID    string
+	id        []byte // the credential's
+	challenge []byte
+	ended     bool
+}
+
+// start begins a step. Its caller defers abandon and returns through end.
+func (p *Passkeys) start(ctx context.Context, step Step) (context.Context, *attempt) {
+	a := &attempt{p: p, step: step}
+	if p.cfg.Observer != nil {
+		ctx, a.observed = p.cfg.Observer.Observe(ctx, step)
+	}
+	return ctx, a
+}
+
+// end is how the step ended: one event, and what the observer is told. What is
+// the operator's concern goes to the log.
+func (a *attempt) end(ctx context.Context, err error) error {
+	event := AuditEvent{Type: a.step.succeeded()}
+	if err != nil {
+		e := asError(err)
+		event.Type, event.Reason = a.step.failed(), cmp.Or(e.reason, ReasonRequestMalformed)
+		switch {
+		case errors.Is(err, ErrChallengeExpired):
+			event.Type = ChallengeExpired
+		case e.reason == ReasonSignCountRegressed:
+			event.Type = CloneSuspected
+		case e.Status >= 500:
+			a.p.logFailure(ctx, string(event.Type), err)
+		}
+	}
+	a.ended = true
+	if a.observed != nil {
+		a.observed(Outcome{Mode: a.mode, Reason: event.Reason})
+	}
+	a.audit(ctx, event)
+	return err
+}
+
+// abandon ends a step that a panic passes by.
+func (a *attempt) abandon(ctx context.Context) {
+	if !a.ended {
+		_ = a.end(ctx, errInternal.because(ReasonHookFailed))
+	}
+}
+
+// audit emits an event of this ceremony.
+func (a *attempt) audit(ctx context.Context, e AuditEvent) {
+	if a.p.cfg.Audit == nil {
+		return
+	}
+	e.UserID, e.Mode = a.userID, a.mode
+	if len(a.id) <= maxCredentialID { // a longer one is none, and would fill the log
+		e.CredentialID = EncodeID(a.id)
+	}
+	if a.challenge != nil {
+		e.CeremonyID = ceremonyID(a.challenge)
+	}
+	a.p.audit(ctx, e)
+}
+
+// issue draws a challenge for this user and returns both it and the state that finish will
+// know it by, as they go to the browser.
+func (a *attempt) issue(ctx context.Context, purpose purpose, userID string) (challenge, state string, err error) {
+	p := a.p
+	now, ttl := p.cfg.Now(), p.cfg.ChallengeTTL
+	if a.mode == ModeConditional {
+		ttl = p.cfg.ConditionalTTL
+	}
 	c := payload{
 		purpose:   purpose,
-		expiresAt: p.cfg.Now().Add(p.cfg.ChallengeTTL),
+		mode:      a.mode,
+		issuedAt:  p.issuedAt(now),
+		expiresAt: now.Add(ttl),
 		challenge: make([]byte, challengeSize),
+		realm:     p.realm,
 		userID:    userID,
 		session:   sessionHash(ctx),
 	}
 	if _, err := io.ReadFull(p.cfg.Rand, c.challenge); err != nil {
 		return "", "", errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
-	state, err = p.cfg.Challenges.Put(ctx, c.encode(), c.expiresAt)
-	if err != nil {
+	if p.cfg.Challenges == nil {
+		state = p.states.Seal(c.encode())
+	} else if state, err = p.cfg.Challenges.Put(ctx, c.encode(), c.expiresAt); err != nil {
 		return "", "", storeError(err)
 	}
+	a.challenge = c.challenge
 	return EncodeID(c.challenge), state, nil
 }
 
-// redeem ends the challenge behind state, whatever becomes of the ceremony, and
-// returns it if it was issued for this purpose and still holds.
-func (p *Passkeys) redeem(ctx context.Context, purpose purpose, state string) (payload, error) {
-	raw, err := p.cfg.Challenges.Consume(ctx, state)
+// issuedAt is now, or a microsecond after the last one that was given out: a
+// credential that forgets a challenge tells by issue times which came before it.
+// A clock that was set back is followed.
+func (p *Passkeys) issuedAt(now time.Time) time.Time {
+	for {
+		last, next := p.lastIssued.Load(), now.UnixMicro()
+		if next <= last && last-next < clockSkew.Microseconds() {
+			next = last + 1
+		}
+		if p.lastIssued.CompareAndSwap(last, next) {
+			return time.UnixMicro(next)
+		}
+	}
+}
+
+// redeem returns the challenge behind state if it was issued for this purpose
+// and still holds. One that is kept in a store is spent by that, whatever
+// becomes of the ceremony; a sealed one is spent with the credential that it
+// succeeds with.
+func (a *attempt) redeem(ctx context.Context, purpose purpose, state string) (payload, error) {
+	p := a.p
+	raw, err := p.opened(ctx, state)
 	switch {
 	case errors.Is(err, ErrChallengeNotFound):
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengeNotFound)
@@ -54,26 +148,80 @@ func (p *Passkeys) redeem(ctx context.Context, purpose purpose, state string) (p
 	switch {
 	case err != nil:
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengeNotFound)
+	case c.realm != p.realm:
+		return payload{}, ErrChallengeNotFound.because(ReasonRPIDMismatch)
+	}
+	a.mode, a.challenge = c.mode, c.challenge
+	switch {
 	case c.purpose != purpose:
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengePurpose)
 	case subtle.ConstantTimeCompare([]byte(c.session), []byte(sessionHash(ctx))) != 1:
 		return payload{}, ErrChallengeNotFound.because(ReasonSessionMismatch)
-	case !p.cfg.Now().Before(c.expiresAt):
-		return c, ErrChallengeExpired.because(ReasonChallengeExpired)
+	}
+	if somebody(c.userID) {
+		a.userID = c.userID
+	}
+	if !p.cfg.Now().Before(c.expiresAt) {
+		return payload{}, ErrChallengeExpired.because(ReasonChallengeExpired)
 	}
 	return c, nil
 }
 
-// decode reads a credential that was given by hand.
-func decode[T any](raw json.RawMessage) (*T, error) {
-	if len(raw) > maxBody {
-		return nil, ErrPayloadTooLarge
+// opened returns the payload behind state.
+func (p *Passkeys) opened(ctx context.Context, state string) ([]byte, error) {
+	if p.cfg.Challenges != nil {
+		return p.cfg.Challenges.Consume(ctx, state)
 	}
-	var v *T
-	if json.Unmarshal(raw, &v) != nil || v == nil {
-		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	raw, ok := p.states.Open(state)
+	if !ok {
+		return nil, ErrChallengeNotFound
 	}
-	return v, nil
+	return raw, nil
+}
+
+// unspent refuses a challenge that the credential was used with before, and
+// returns the memory of the others.
+func (c *Credential) unspent(u use) (spent, error) {
+	s, err := decodeSpent(c.Spent)
+	switch {
+	case errors.Is(err, errSpentLater): // this very challenge may be in it
+		return s, ErrChallengeNotFound.because(ReasonChallengeSpent)
+	case err != nil:
+		return s, storeError(err)
+	case s.holds(u):
+		return s, ErrChallengeNotFound.because(ReasonChallengeSpent)
+	}
+	return s, nil
+}
+
+// tries is how often a change is decided again because others came before it.
+// Each of them has got its way, so it is reached only where more than that many
+// change one credential at one moment.
+const tries = 32
+
+// change lets f change what was read of a credential and stores it, again from
+// the start whenever it was changed by another in between. What f returns ends it.
+func (p *Passkeys) change(ctx context.Context, c *Credential, f func(*Credential) error) error {
+	for range tries {
+		if err := f(c); err != nil {
+			return err
+		}
+		err := p.cfg.Credentials.Update(ctx, *c)
+		if err == nil {
+			c.Version++
+			return nil
+		}
+		if errors.Is(err, ErrConflict) {
+			*c, err = p.cfg.Credentials.Get(ctx, c.ID)
+		}
+		switch {
+		case errors.Is(err, ErrCredentialNotFound):
+			return ErrCredentialNotFound.because(ReasonCredentialUnknown)
+		case err != nil:
+			return storeError(err)
+		}
+	}
+	return storeError(ErrConflict)
 }
 
 // refused turns the engine's verdict into ours, and tells the log what a client
@@ -88,32 +236,17 @@ func (p *Passkeys) refused(ctx context.Context, as *Error, err error) error {
 	return as.because(Reason(f.Reason))
 }
 
-// outcome emits the event of a ceremony that failed with err, and logs what is
-// the operator's concern.
-func (p *Passkeys) outcome(ctx context.Context, failed AuditEventType, userID string, id []byte, err error) {
-	e := asError(err)
-	event := AuditEvent{Type: failed, UserID: userID, Reason: cmp.Or(e.reason, ReasonRequestMalformed)}
-	if len(id) <= maxCredentialID { // a longer one is none, and would fill the log
-		event.CredentialID = EncodeID(id)
-	}
-	switch {
-	case errors.Is(err, ErrChallengeExpired):
-		event.Type = ChallengeExpired
-	case e.reason == ReasonSignCountRegressed:
-		event.Type = CloneSuspected
-	case e.Status >= 500:
-		p.logFailure(ctx, string(failed), err)
-	}
-	p.audit(ctx, event)
+func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {
+	logFailure(ctx, p.cfg.Logger, what, err)
 }
 
 // logFailure tells the operator of a failure of which the client learns nothing.
-func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {
+func logFailure(ctx context.Context, log *slog.Logger, what string, err error) {
 	e, level := asError(err), slog.LevelError
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		level = slog.LevelInfo // the client went away
 	}
-	p.cfg.Logger.LogAttrs(ctx, level, "passkeys: "+what,
+	log.LogAttrs(ctx, level, "passkeys: "+what,
 		slog.String("request_id", requestID(ctx)), slog.String("code", e.Code), slog.String("detail", e.detail), slog.Any("error", e.cause))
 }
 

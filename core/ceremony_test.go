@@ -60,7 +60,7 @@ func newBench(t testing.TB, configure ...func(*passkeys.Config)) *bench {
 	cfg := passkeys.Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{origin},
 		Credentials: b.credentials, Now: b.clock.Now, Audit: b.events, Logger: slog.New(slog.DiscardHandler),
-		DecoySecret: bytes.Repeat([]byte{1}, 32),
+		Secret: bytes.Repeat([]byte{1}, 32),
 	}
 	for _, f := range configure {
 		f(&cfg)
@@ -73,22 +73,37 @@ func newBench(t testing.TB, configure ...func(*passkeys.Config)) *bench {
 	return b
 }
 
-func (b *bench) options(c *passkeys.Ceremony, err error) (options []byte, state string) {
-	b.t.Helper()
+// begun is what a begin gave, as the browser gets it.
+func begun[O passkeys.CreationOptions | passkeys.RequestOptions](t testing.TB, c *passkeys.Ceremony[O], err error) (options []byte, state string) {
+	t.Helper()
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	options, err = json.Marshal(c)
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return options, c.State
+}
+
+// creation begins a registration.
+func (b *bench) creation(u passkeys.User) (options []byte, state string) {
+	b.t.Helper()
+	c, err := b.BeginRegistration(context.Background(), passkeys.RegistrationRequest{User: u})
+	return begun(b.t, c, err)
+}
+
+// request begins a sign-in.
+func (b *bench) request(r passkeys.AuthenticationRequest) (options []byte, state string) {
+	b.t.Helper()
+	c, err := b.BeginAuthentication(context.Background(), r)
+	return begun(b.t, c, err)
 }
 
 // create lets the authenticator answer a begin for alice.
 func (b *bench) create(a *passkeytest.Authenticator) passkeys.RegistrationResponse {
 	b.t.Helper()
-	options, state := b.options(b.BeginRegistration(context.Background(), alice))
+	options, state := b.creation(alice)
 	credential, err := a.Create(options)
 	if err != nil {
 		b.t.Fatal(err)
@@ -98,7 +113,11 @@ func (b *bench) create(a *passkeytest.Authenticator) passkeys.RegistrationRespon
 
 func (b *bench) register(a *passkeytest.Authenticator) (*passkeys.Credential, error) {
 	b.t.Helper()
-	return b.FinishRegistration(context.Background(), b.create(a))
+	r, err := b.FinishRegistration(context.Background(), b.create(a))
+	if err != nil {
+		return nil, err
+	}
+	return &r.Credential, nil
 }
 
 func (b *bench) mustRegister(a *passkeytest.Authenticator) *passkeys.Credential {
@@ -113,7 +132,7 @@ func (b *bench) mustRegister(a *passkeytest.Authenticator) *passkeys.Credential 
 // get lets the authenticator answer a begin for userID.
 func (b *bench) get(a *passkeytest.Authenticator, userID string) passkeys.AuthenticationResponse {
 	b.t.Helper()
-	options, state := b.options(b.BeginAuthentication(context.Background(), userID))
+	options, state := b.request(passkeys.AuthenticationRequest{UserID: userID})
 	credential, err := a.Get(options)
 	if err != nil {
 		b.t.Fatal(err)
@@ -172,13 +191,19 @@ func TestCeremonies(t *testing.T) {
 				a := passkeytest.New(origin)
 				a.Algorithm, a.Attestation = alg, attestation
 				c := b.mustRegister(a)
-				if c.UserID != alice.ID || int(c.Algorithm) != int(alg) || c.AttestationFormat != attestation || !c.Discoverable || !c.UVInitialized {
+				if !equal(b.stored(), *c) {
+					t.Errorf("%v %s: stored %+v, returned %+v", alg, attestation, b.stored(), c)
+				}
+				if c.UserID != alice.ID || int(c.Algorithm) != int(alg) || c.AttestationFormat != attestation || c.RPID != "example.org" || c.Discoverable != passkeys.Discoverable || !c.UVInitialized {
 					t.Errorf("%v %s: registered %+v", alg, attestation, c)
 				}
 				b.clock.Advance(time.Second)
 				r := b.mustSignIn(a)
 				want := *c
-				want.SignCount, want.LastUsedAt = 1, b.clock.Now()
+				want.SignCount, want.LastUsedAt, want.Version = 1, b.clock.Now(), c.Version+1
+				if want.Spent = r.Credential.Spent; len(c.Spent) == 0 || len(want.Spent) <= len(c.Spent) {
+					t.Errorf("%v %s: it remembers %x, then %x", alg, attestation, c.Spent, want.Spent)
+				}
 				if r.UserID != alice.ID || !r.UserVerified || !equal(r.Credential, want) || !equal(b.stored(), want) {
 					t.Errorf("%v %s: signed in %+v, want the credential %+v", alg, attestation, r, want)
 				}
@@ -188,7 +213,7 @@ func TestCeremonies(t *testing.T) {
 }
 
 func equal(a, b passkeys.Credential) bool {
-	x, _ := json.Marshal(a)
-	y, _ := json.Marshal(b)
-	return string(x) == string(y)
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
 }

@@ -1,14 +1,10 @@
 package passkeys_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"runtime"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -54,18 +50,21 @@ func TestMemoryChallengesAreBounded(t *testing.T) {
 	consume(t, s, handles[4], "4", nil)
 }
 
+// inMemory keeps challenges in memory, where the first attempt spends them.
+func inMemory(c *passkeys.Config) { c.Challenges = &passkeys.MemoryChallenges{Now: c.Now} }
+
 // A flood of begins that nobody finishes, three times as many as are kept: the
 // memory stays where the documentation says, and a user in the midst of it gets
 // in.
 func TestAFloodCostsAKnownAmountOfMemory(t *testing.T) {
 	const kept, each = 65536, 300 // MemoryChallenges.Capacity
-	b := newBench(t, func(c *passkeys.Config) { c.Audit = nil })
+	b := newBench(t, func(c *passkeys.Config) { c.Audit = nil }, inMemory)
 	a := passkeytest.New(origin)
 	b.mustRegister(a)
 	var r passkeys.AuthenticationResponse
 	before := heap()
 	for i := range 3 * kept {
-		if _, err := b.BeginAuthentication(context.Background(), ""); err != nil {
+		if _, err := b.BeginAuthentication(context.Background(), passkeys.AuthenticationRequest{}); err != nil {
 			t.Fatal(err)
 		}
 		switch i {
@@ -103,87 +102,4 @@ func TestMemoryChallengesForgetTheExpired(t *testing.T) {
 	clock.Advance(5 * time.Minute)
 	put(t, s, "new", clock.Now().Add(time.Minute)) // clears up
 	consume(t, s, late, "", passkeys.ErrChallengeNotFound)
-}
-
-func stateless(t *testing.T, clock *passkeytest.Clock, keys ...byte) *passkeys.StatelessChallenges {
-	t.Helper()
-	var secrets [][]byte
-	for _, k := range keys {
-		secrets = append(secrets, bytes.Repeat([]byte{k}, 32))
-	}
-	s, err := passkeys.NewStatelessChallenges(secrets...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Now = clock.Now
-	return s
-}
-
-func TestStatelessChallengesRotateTheirKeys(t *testing.T) {
-	clock := &passkeytest.Clock{}
-	soon := clock.Now().Add(time.Minute)
-	before, during, after := stateless(t, clock, 1), stateless(t, clock, 2, 1), stateless(t, clock, 2)
-	old, fresh := put(t, before, "old", soon), put(t, during, "fresh", soon)
-	consume(t, during, old, "old", nil)
-	consume(t, during, fresh, "fresh", nil)
-	consume(t, after, fresh, "fresh", nil)
-	consume(t, after, old, "", passkeys.ErrChallengeNotFound)
-	consume(t, before, fresh, "", passkeys.ErrChallengeNotFound)
-}
-
-func TestStatelessChallengesTellNothing(t *testing.T) {
-	clock := &passkeytest.Clock{}
-	s := stateless(t, clock, 1)
-	soon := clock.Now().Add(time.Minute)
-	empty, full := put(t, s, "", soon), put(t, s, strings.Repeat("x", 200), soon)
-	if len(empty) != len(full) {
-		t.Errorf("handles of %d and %d characters tell payloads apart", len(empty), len(full))
-	}
-	if a, b := put(t, s, "same", soon), put(t, s, "same", soon); a == b || strings.HasPrefix(a, b[:20]) {
-		t.Error("two handles of one payload look alike")
-	}
-}
-
-func TestStatelessChallengesReplay(t *testing.T) {
-	clock := &passkeytest.Clock{}
-	s := stateless(t, clock, 1)
-	handle := put(t, s, "payload", clock.Now().Add(time.Minute))
-	consume(t, s, handle, "payload", nil)
-	consume(t, s, handle, "payload", nil) // as documented: without a guard
-
-	guard := &usedOnce{}
-	s.Guard = guard
-	consume(t, s, handle, "payload", nil)
-	consume(t, s, handle, "", passkeys.ErrChallengeNotFound)
-	guard.err = io.ErrUnexpectedEOF
-	consume(t, s, handle, "", io.ErrUnexpectedEOF)
-	clock.Advance(time.Minute)
-	consume(t, s, handle, "", passkeys.ErrChallengeExpired)
-}
-
-// usedOnce is a replay guard.
-type usedOnce struct {
-	used sync.Map
-	err  error
-}
-
-func (g *usedOnce) Use(_ context.Context, id string, _ time.Time) (bool, error) {
-	_, used := g.used.LoadOrStore(id, true)
-	return !used, g.err
-}
-
-func TestStatelessChallengesNeedAKey(t *testing.T) {
-	for _, keys := range [][][]byte{{}, {nil}, {make([]byte, 31)}, {make([]byte, 32), []byte("short")}} {
-		if s, err := passkeys.NewStatelessChallenges(keys...); !errors.Is(err, passkeys.ErrConfiguration) || s != nil {
-			t.Errorf("%d keys: %v", len(keys), err)
-		}
-	}
-	key := bytes.Repeat([]byte{1}, 32)
-	s, err := passkeys.NewStatelessChallenges(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle := put(t, s, "payload", time.Now().Add(time.Minute))
-	clear(key)
-	consume(t, s, handle, "payload", nil) // it has a copy
 }

@@ -3,15 +3,19 @@ package passkeys
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
+	"github.com/passkeys-go/passkeys/core/internal/seal"
+	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
 // Config is the policy of one relying party. RPID, RPName, Origins and
@@ -36,29 +40,53 @@ type Config struct {
 	TopOrigins []string
 	// Credentials keeps the passkeys. Required.
 	Credentials CredentialRepository
-	// Challenges keeps what lies between begin and finish. Default: in memory
-	// and bounded, which does for one process; several need a shared or a
-	// stateless one.
+	// Secret is what sealed states, decoys and all else that only this server may
+	// make are derived from: at least 32 random bytes, such as those of openssl
+	// rand -base64 32, the same in all processes and over time. Default: drawn at
+	// New, with a warning to Logger and Audit, which does for one process: another
+	// does not know its states, and after a restart none does.
+	Secret []byte
+	// OldSecrets are those that Secret took the place of, the latest first: they
+	// still open what they sealed. Decoys are made from the last of them, so that
+	// they stay what they were: keep that one for ever, and the others for
+	// ConditionalTTL.
+	OldSecrets [][]byte
+	// Challenges keeps what lies between begin and finish. Default: nothing does.
+	// The state is the challenge itself, sealed under Secret; it is spent by the
+	// sign-in or registration that succeeds with it, of which the credential keeps
+	// the memory, on any number of servers. A store spends it at the first attempt,
+	// and costs two writes a ceremony.
 	Challenges ChallengeStore
 
-	// ChallengeTTL is how long after begin a ceremony can be finished, enforced
-	// by the server's clock: at most 24 hours. Default: 5 minutes.
-	ChallengeTTL time.Duration
 	// Timeout is the hint to the browser how long to wait for the user, in whole
-	// milliseconds. Default: 60 seconds.
+	// milliseconds. Default: 5 minutes (WebAuthn L3 §15.1).
 	Timeout time.Duration
+	// ChallengeTTL is how long after begin a ceremony can be finished, enforced
+	// by the server's clock: at most 24 hours. Default: Timeout and a minute, so
+	// that a response in the last second is in time.
+	ChallengeTTL time.Duration
+	// ConditionalTTL is the same for a sign-in under [ModeConditional], where
+	// browsers ignore Timeout. Default: 1 hour.
+	ConditionalTTL time.Duration
 	// UserVerification is asked for in both ceremonies, and where required,
 	// enforced in both. Default: preferred.
 	UserVerification UserVerification
+	// Hints say which kinds of authenticator the users are expected to have, the
+	// likeliest first (WebAuthn L3 §5.8.8). Default: none.
+	Hints []Hint
 	// Attestation is asked for at registration. Default: none, or under a policy
 	// that needs one, direct.
 	Attestation AttestationPreference
+	// AttestationFormats are asked for, the most preferred first, such as "packed"
+	// and "tpm" (WebAuthn L3 §5.4, §8). Authenticators need not follow. Default:
+	// none in particular.
+	AttestationFormats []string
 	// AttestationPolicy is what an authenticator must prove about itself.
 	// Default: nothing.
 	AttestationPolicy AttestationPolicy
 	// Metadata says which attestation to trust; AttestationPolicyTrusted needs
 	// it. Registrations do not notice when it is past its NextUpdate, but New
-	// warns of it to Audit.
+	// warns of it.
 	Metadata *Metadata
 	// AllowedAAGUIDs, if there are any, are the only authenticator models that
 	// may register; DeniedAAGUIDs may not. The zero AAGUID counts as one.
@@ -83,18 +111,19 @@ type Config struct {
 	// EdDSA, ES384, ES512, RS256.
 	Algorithms []Algorithm
 
-	// DecoySecret makes the passkeys that a sign-in by name lists for users who
-	// do not exist or have none: at least 32 random bytes, the same in all
-	// processes and over time, or an observer of two answers learns the
-	// difference. Default: drawn at New, with a warning to Audit.
-	DecoySecret []byte
 	// DecoyShapes are what decoys look like. Set them if your users'
 	// authenticators are special, such as one company's security keys. Default:
 	// the commonest platforms' and security keys'.
 	DecoyShapes []DecoyShape
 
+	// CreationExtra and RequestExtra are members that go into all options of the
+	// one and of the other ceremony: see [CreationOptions].Extra. Default: none.
+	CreationExtra, RequestExtra map[string]json.RawMessage
+
 	// Audit receives one event per outcome. Default: none does.
 	Audit AuditSink
+	// Observer sees each step start and end. Default: none does.
+	Observer Observer
 	// Logger receives, at level Error, the failures of stores and hooks, of which
 	// clients learn nothing, and at level Warn why a response was refused, with
 	// what was seen and what was expected. Never a key, a challenge or a token.
@@ -109,19 +138,22 @@ type Config struct {
 }
 
 const (
-	defaultChallengeTTL = 5 * time.Minute
-	maxChallengeTTL     = 24 * time.Hour
-	defaultTimeout      = time.Minute
-	defaultCredentials  = 50
-	minSecret           = 32
+	defaultTimeout        = 5 * time.Minute
+	defaultConditionalTTL = time.Hour
+	maxChallengeTTL       = 24 * time.Hour
+	defaultCredentials    = 50
+	minSecret             = 32
 )
 
 // Passkeys performs the ceremonies of one relying party. It is safe for
 // concurrent use.
 type Passkeys struct {
-	cfg    Config
-	rp     engine.RelyingParty
-	decoys *decoys
+	cfg        Config
+	rp         engine.RelyingParty
+	realm      string
+	states     *seal.Sealer
+	decoys     *decoys
+	lastIssued atomic.Int64 // see issuedAt
 }
 
 // New checks the configuration and returns the services on it. An error matches
@@ -141,12 +173,14 @@ func New(cfg Config) (*Passkeys, error) {
 	}
 	cfg.Origins, cfg.TopOrigins = slices.Clone(cfg.Origins), slices.Clone(cfg.TopOrigins)
 	cfg.AllowedAAGUIDs, cfg.DeniedAAGUIDs = slices.Clone(cfg.AllowedAAGUIDs), slices.Clone(cfg.DeniedAAGUIDs)
-	cfg.Algorithms = slices.Clone(cfg.Algorithms)
+	cfg.Algorithms, cfg.Hints, cfg.AttestationFormats = slices.Clone(cfg.Algorithms), slices.Clone(cfg.Hints), slices.Clone(cfg.AttestationFormats)
+	cfg.CreationExtra, cfg.RequestExtra = cloneExtra(cfg.CreationExtra), cloneExtra(cfg.RequestExtra)
 	if len(cfg.Algorithms) == 0 {
 		cfg.Algorithms = algorithms()
 	}
-	setDefault(&cfg.ChallengeTTL, defaultChallengeTTL)
 	setDefault(&cfg.Timeout, defaultTimeout)
+	setDefault(&cfg.ChallengeTTL, min(cfg.Timeout+time.Minute, maxChallengeTTL))
+	setDefault(&cfg.ConditionalTTL, defaultConditionalTTL)
 	setDefault(&cfg.UserVerification, UserVerificationPreferred)
 	setDefault(&cfg.AttestationPolicy, AttestationPolicyNone)
 	if cfg.AttestationPolicy != AttestationPolicyNone {
@@ -164,34 +198,47 @@ func New(cfg Config) (*Passkeys, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Challenges == nil {
-		cfg.Challenges = &MemoryChallenges{Now: cfg.Now}
+	secrets := append([][]byte{cfg.Secret}, cfg.OldSecrets...)
+	unset := len(cfg.Secret) == 0
+	if unset {
+		secrets[0] = []byte(rand.Text() + rand.Text())
 	}
-	decoys, err := newDecoys(cfg.DecoySecret, cfg.DecoyShapes)
+	cfg.Secret, cfg.OldSecrets = nil, nil // what is derived from them is enough
+	decoys, err := newDecoys(secrets[len(secrets)-1], cfg.DecoyShapes)
 	if err != nil {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
-	p := &Passkeys{cfg: cfg, decoys: decoys, rp: engine.RelyingParty{
+	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), states: seal.New("state", secrets...), rp: engine.RelyingParty{
 		ID:          cfg.RPID,
 		Origins:     cfg.Origins,
 		TopOrigins:  cfg.TopOrigins,
-		VerifyUser:  cfg.UserVerification == UserVerificationRequired,
 		Attestation: cfg.attestationLevel(),
 	}}
-	if cfg.Metadata != nil {
-		p.rp.Metadata = cfg.Metadata.m
-		if next := cfg.Metadata.NextUpdate(); !next.IsZero() && next.Before(cfg.Now()) {
-			p.audit(context.Background(), AuditEvent{Type: ConfigurationWarning, Reason: ReasonMetadataOutdated})
-		}
-	}
 	for _, a := range cfg.Algorithms {
 		p.rp.Algorithms = append(p.rp.Algorithms, int64(a))
 	}
-	if len(cfg.DecoySecret) == 0 {
-		p.audit(context.Background(), AuditEvent{Type: ConfigurationWarning, Reason: ReasonDecoySecretMissing})
+	if cfg.Metadata != nil {
+		p.rp.Metadata = cfg.Metadata.m
+		if next := cfg.Metadata.NextUpdate(); !next.IsZero() && next.Before(cfg.Now()) {
+			p.warn(ReasonMetadataOutdated, "Config.Metadata is past its NextUpdate: fetch FIDO's BLOB again")
+		}
+	}
+	if unset {
+		p.warn(ReasonSecretMissing, "Config.Secret (PASSKEYS_SECRET) is not set: "+
+			"a ceremony cannot be finished by another process, nor after a restart, and decoys change with each; set at least 32 random bytes, the same everywhere")
 	}
 	return p, nil
 }
+
+// warn says what works, but should be put right.
+func (p *Passkeys) warn(reason Reason, text string) {
+	ctx := context.Background()
+	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: "+text, slog.String("reason", string(reason)))
+	p.audit(ctx, AuditEvent{Type: ConfigurationWarning, Reason: reason})
+}
+
+// verifyUser reports whether a response must come from a user who was verified.
+func (p *Passkeys) verifyUser() bool { return p.cfg.UserVerification == UserVerificationRequired }
 
 func (cfg *Config) attestationLevel() engine.AttestationLevel {
 	switch {
@@ -238,17 +285,40 @@ func (cfg *Config) validate(name func(field string) string) error {
 			return bad("TopOrigins", "%q %s", o, err)
 		}
 	}
-	if cfg.ChallengeTTL < 0 || cfg.ChallengeTTL > maxChallengeTTL || cfg.ChallengeTTL > 0 && cfg.ChallengeTTL < time.Second {
-		return bad("ChallengeTTL", "%v must be from 1s to %v", cfg.ChallengeTTL, maxChallengeTTL)
-	}
-	if cfg.Timeout < 0 || cfg.Timeout > maxChallengeTTL || cfg.Timeout > 0 && cfg.Timeout < time.Second {
-		return bad("Timeout", "%v must be from 1s to %v", cfg.Timeout, maxChallengeTTL)
+	for _, f := range []struct {
+		field string
+		value time.Duration
+	}{{"Timeout", cfg.Timeout}, {"ChallengeTTL", cfg.ChallengeTTL}, {"ConditionalTTL", cfg.ConditionalTTL}} {
+		if f.value != 0 && (f.value < time.Second || f.value > maxChallengeTTL) {
+			return bad(f.field, "%v must be from 1s to %v", f.value, maxChallengeTTL)
+		}
 	}
 	if cfg.MaxCredentials < -1 {
 		return bad("MaxCredentials", "%d must be positive, or -1 for no limit", cfg.MaxCredentials)
 	}
-	if n := len(cfg.DecoySecret); n > 0 && n < minSecret {
-		return bad("DecoySecret", "%d bytes; must be at least %d", n, minSecret)
+	if n := len(cfg.Secret); n < minSecret && (n > 0 || len(cfg.OldSecrets) > 0) {
+		return bad("Secret", "%d bytes; must be at least %d", n, minSecret)
+	}
+	for _, old := range cfg.OldSecrets {
+		if len(old) < minSecret {
+			return bad("OldSecrets", "%d bytes; must be at least %d", len(old), minSecret)
+		}
+	}
+	for _, f := range cfg.AttestationFormats {
+		if f == "" || !engine.ValidFormat(f) {
+			return bad("AttestationFormats", "%q must be 1 to 32 printable ASCII characters", f)
+		}
+	}
+	for _, h := range cfg.Hints {
+		if h != HintSecurityKey && h != HintClientDevice && h != HintHybrid {
+			return bad("Hints", "%q must be one of security-key, client-device, hybrid", h)
+		}
+	}
+	if _, err := json.Marshal(CreationOptions{Hints: []Hint{""}, AttestationFormats: []string{""}, Extra: cfg.CreationExtra}); err != nil {
+		return bad("CreationExtra", "%v", err)
+	}
+	if _, err := json.Marshal(RequestOptions{Hints: []Hint{""}, Extra: cfg.RequestExtra}); err != nil {
+		return bad("RequestExtra", "%v", err)
 	}
 	for _, s := range cfg.DecoyShapes {
 		if s.Weight < 1 || s.Weight > 1<<20 || s.IDLength < 2*decoyTag || s.IDLength > maxCredentialID {
@@ -270,7 +340,7 @@ func (cfg *Config) validate(name func(field string) string) error {
 		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},
 		{"ResidentKey", string(cfg.ResidentKey), []string{"required", "preferred", "discouraged"}},
 		{"BackupEligibility", string(cfg.BackupEligibility), []string{"strict", "upgrade", "allow"}},
-		{"SignCountPolicy", string(cfg.SignCountPolicy), []string{"strict-reject", "flag-disable", "allow"}},
+		{"SignCountPolicy", string(cfg.SignCountPolicy), []string{"strict-reject", "device-bound", "flag-disable", "allow"}},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
 			return bad(f.field, "%q must be one of %s", f.value, strings.Join(f.known, ", "))
@@ -331,6 +401,6 @@ func checkOrigin(origin string) string {
 // the SHA-256 of its signing certificate.
 func androidOrigin(origin string) bool {
 	hash, ok := strings.CutPrefix(origin, "android:apk-key-hash:")
-	sum, err := engine.Decode(hash)
+	sum, err := strictjson.DecodeBase64URL(hash)
 	return ok && err == nil && len(sum) == 32
 }

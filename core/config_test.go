@@ -1,6 +1,8 @@
 package passkeys_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +31,9 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"an IPv6 address", "RPID", func(c *passkeys.Config) { c.RPID = "[::1]" }},
 		{"a number at the end", "RPID", func(c *passkeys.Config) { c.RPID = "example.1" }},
 		{"a trailing dot", "RPID", func(c *passkeys.Config) { c.RPID = "example.org." }},
+		{"two dots", "RPID", func(c *passkeys.Config) { c.RPID = "example..org" }},
+		{"a leading dot", "RPID", func(c *passkeys.Config) { c.RPID = ".example.org" }},
+		{"a trailing hyphen", "RPID", func(c *passkeys.Config) { c.RPID = "a-.example" }},
 		{"an underscore", "RPID", func(c *passkeys.Config) { c.RPID = "my_host.example" }},
 		{"a leading hyphen", "RPID", func(c *passkeys.Config) { c.RPID = "-a.example" }},
 		{"not ASCII", "RPID", func(c *passkeys.Config) { c.RPID = "bücher.example" }},
@@ -61,12 +66,46 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"negative", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = -1 }},
 		{"milliseconds taken for seconds", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = 300 }},
 		{"more than a day", "ChallengeTTL", func(c *passkeys.Config) { c.ChallengeTTL = 25 * time.Hour }},
+		{"a day", "", func(c *passkeys.Config) {
+			c.ChallengeTTL, c.ConditionalTTL, c.Timeout = 24*time.Hour, 24*time.Hour, 24*time.Hour
+		}},
+		{"negative", "ConditionalTTL", func(c *passkeys.Config) { c.ConditionalTTL = -1 }},
+		{"milliseconds taken for seconds", "ConditionalTTL", func(c *passkeys.Config) { c.ConditionalTTL = 3600 }},
+		{"more than a day", "ConditionalTTL", func(c *passkeys.Config) { c.ConditionalTTL = 24*time.Hour + 1 }},
 		{"negative", "Timeout", func(c *passkeys.Config) { c.Timeout = -1 }},
 		{"milliseconds taken for nanoseconds", "Timeout", func(c *passkeys.Config) { c.Timeout = 60000 }},
 		{"unknown", "UserVerification", func(c *passkeys.Config) { c.UserVerification = "always" }},
 		{"unknown", "Attestation", func(c *passkeys.Config) { c.Attestation = "full" }},
 		{"unknown", "AuthenticatorAttachment", func(c *passkeys.Config) { c.AuthenticatorAttachment = "usb" }},
 		{"unknown", "ResidentKey", func(c *passkeys.Config) { c.ResidentKey = "true" }},
+		{"device-bound", "", func(c *passkeys.Config) { c.SignCountPolicy = passkeys.DeviceBound }},
+		{"in other letters", "SignCountPolicy", func(c *passkeys.Config) { c.SignCountPolicy = "Device-Bound" }},
+		{"every hint", "", func(c *passkeys.Config) {
+			c.Hints = []passkeys.Hint{passkeys.HintSecurityKey, passkeys.HintClientDevice, passkeys.HintHybrid}
+		}},
+		{"unknown", "Hints", func(c *passkeys.Config) { c.Hints = []passkeys.Hint{passkeys.HintHybrid, "phone"} }},
+		{"empty", "Hints", func(c *passkeys.Config) { c.Hints = []passkeys.Hint{""} }},
+		{"of a later level", "", func(c *passkeys.Config) { c.AttestationFormats = []string{"packed", strings.Repeat("x", 32)} }},
+		{"empty", "AttestationFormats", func(c *passkeys.Config) { c.AttestationFormats = []string{"packed", ""} }},
+		{"too long", "AttestationFormats", func(c *passkeys.Config) { c.AttestationFormats = []string{strings.Repeat("x", 33)} }},
+		{"with a blank", "AttestationFormats", func(c *passkeys.Config) { c.AttestationFormats = []string{"android key"} }},
+		{"members of a later level", "", func(c *passkeys.Config) {
+			c.CreationExtra = map[string]json.RawMessage{"later": []byte(`{"a":[1]}`)}
+			c.RequestExtra = map[string]json.RawMessage{"later": []byte(`true`), "extensions": []byte(`{}`)}
+		}},
+		{"a member already", "CreationExtra", func(c *passkeys.Config) { c.CreationExtra = map[string]json.RawMessage{"challenge": []byte(`"AAAA"`)} }},
+		{"a member that is left out by default", "CreationExtra", func(c *passkeys.Config) { c.CreationExtra = map[string]json.RawMessage{"hints": []byte(`[]`)} }},
+		{"a member that is left out by default", "CreationExtra", func(c *passkeys.Config) {
+			c.CreationExtra = map[string]json.RawMessage{"attestationFormats": []byte(`[]`)}
+		}},
+		{"no JSON", "CreationExtra", func(c *passkeys.Config) { c.CreationExtra = map[string]json.RawMessage{"later": []byte(`{`)} }},
+		{"a member already", "RequestExtra", func(c *passkeys.Config) {
+			c.RequestExtra = map[string]json.RawMessage{"allowCredentials": []byte(`[]`)}
+		}},
+		{"a member that is left out by default", "RequestExtra", func(c *passkeys.Config) { c.RequestExtra = map[string]json.RawMessage{"hints": []byte(`[]`)} }},
+		{"no JSON", "RequestExtra", func(c *passkeys.Config) {
+			c.RequestExtra = map[string]json.RawMessage{"later": []byte(`1,"challenge":1`)}
+		}},
 		{"unknown", "SignCountPolicy", func(c *passkeys.Config) { c.SignCountPolicy = "ignore" }},
 		{"unknown", "BackupEligibility", func(c *passkeys.Config) { c.BackupEligibility = "once" }},
 		{"unknown", "AttestationPolicy", func(c *passkeys.Config) { c.AttestationPolicy = "full" }},
@@ -76,7 +115,16 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"made by hand", "Metadata", func(c *passkeys.Config) { c.Metadata = &passkeys.Metadata{} }},
 		{"nothing to trust", "Metadata", func(c *passkeys.Config) { c.AttestationPolicy = passkeys.AttestationPolicyTrusted }},
 		{"less than no limit", "MaxCredentials", func(c *passkeys.Config) { c.MaxCredentials = -2 }},
-		{"short", "DecoySecret", func(c *passkeys.Config) { c.DecoySecret = make([]byte, 31) }},
+		{"short", "Secret", func(c *passkeys.Config) { c.Secret = make([]byte, 31) }},
+		{"of 32 bytes", "", func(c *passkeys.Config) { c.Secret = make([]byte, 32) }},
+		{"with old ones", "", func(c *passkeys.Config) {
+			c.Secret, c.OldSecrets = make([]byte, 32), [][]byte{make([]byte, 32), make([]byte, 64)}
+		}},
+		{"unset beside old ones", "Secret", func(c *passkeys.Config) { c.OldSecrets = [][]byte{make([]byte, 32)} }},
+		{"a short one", "OldSecrets", func(c *passkeys.Config) {
+			c.Secret, c.OldSecrets = make([]byte, 32), [][]byte{make([]byte, 32), make([]byte, 31)}
+		}},
+		{"an empty one", "OldSecrets", func(c *passkeys.Config) { c.Secret, c.OldSecrets = make([]byte, 32), [][]byte{nil} }},
 		{"never drawn", "DecoyShapes", func(c *passkeys.Config) { c.DecoyShapes = []passkeys.DecoyShape{{0, 32, nil}} }},
 		{"too short to tag", "DecoyShapes", func(c *passkeys.Config) { c.DecoyShapes = []passkeys.DecoyShape{{1, 15, nil}} }},
 		{"unknown", "Algorithms", func(c *passkeys.Config) { c.Algorithms = []passkeys.Algorithm{-65535} }},
@@ -125,7 +173,11 @@ func TestConfigFromEnv(t *testing.T) {
 			"PASSKEYS_DENIED_AAGUIDS":           "00000000-0000-0000-0000-000000000000,00000000-0000-0000-0000-000000000001",
 			"PASSKEYS_BACKUP_ELIGIBILITY":       "upgrade",
 			"PASSKEYS_MAX_CREDENTIALS":          "7",
-			"PASSKEYS_DECOY_SECRET":             strings.Repeat("s", 32),
+			"PASSKEYS_SECRET":                   " " + strings.Repeat("s", 32) + "\n",
+			"PASSKEYS_OLD_SECRETS":              strings.Repeat("o", 32) + " , " + strings.Repeat("p", 44) + ",",
+			"PASSKEYS_CONDITIONAL_TTL":          "3h",
+			"PASSKEYS_HINTS":                    "client-device, hybrid",
+			"PASSKEYS_ATTESTATION_FORMATS":      "packed,tpm",
 			"PASSKEYS_ALGORITHMS":               "EdDSA, ES256",
 		})
 		got, err := passkeys.ConfigFromEnv()
@@ -145,7 +197,11 @@ func TestConfigFromEnv(t *testing.T) {
 			DeniedAAGUIDs:           []passkeys.AAGUID{{}, {15: 1}},
 			BackupEligibility:       passkeys.BackupEligibilityUpgrade,
 			MaxCredentials:          7,
-			DecoySecret:             []byte(strings.Repeat("s", 32)),
+			Secret:                  []byte(strings.Repeat("s", 32)),
+			OldSecrets:              [][]byte{[]byte(strings.Repeat("o", 32)), []byte(strings.Repeat("p", 44))},
+			ConditionalTTL:          3 * time.Hour,
+			Hints:                   []passkeys.Hint{passkeys.HintClientDevice, passkeys.HintHybrid},
+			AttestationFormats:      []string{"packed", "tpm"},
 			Algorithms:              []passkeys.Algorithm{passkeys.EdDSA, passkeys.ES256},
 		}
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
@@ -182,7 +238,17 @@ func TestConfigFromEnv(t *testing.T) {
 		{"PASSKEYS_MAX_CREDENTIALS", "many"},
 		{"PASSKEYS_MAX_CREDENTIALS", "0"},
 		{"PASSKEYS_MAX_CREDENTIALS", "-2"},
-		{"PASSKEYS_DECOY_SECRET", "short"},
+		{"PASSKEYS_SECRET", "short"},
+		{"PASSKEYS_SECRET", strings.Repeat("s", 31) + " "},
+		{"PASSKEYS_SECRET", strings.Repeat("s", 32) + "," + strings.Repeat("s", 32)},
+		{"PASSKEYS_SECRET", strings.Repeat("s", 32) + " " + strings.Repeat("s", 32)},
+		{"PASSKEYS_SECRET", strings.Repeat("s", 32) + "\t" + strings.Repeat("s", 32)},
+		{"PASSKEYS_SECRET", strings.Repeat("s", 32) + "\n" + strings.Repeat("s", 32)},
+		{"PASSKEYS_CONDITIONAL_TTL", "25h"},
+		{"PASSKEYS_CONDITIONAL_TTL", "1h30"},
+		{"PASSKEYS_HINTS", "security-key,usb"},
+		{"PASSKEYS_ATTESTATION_FORMATS", "packed,android key"},
+		{"PASSKEYS_SIGN_COUNT_POLICY", "device_bound"},
 		{"PASSKEYS_ALGORITHMS", "ES256,RS1"},
 	} {
 		t.Run(row.variable+"="+row.value, func(t *testing.T) {
@@ -195,6 +261,36 @@ func TestConfigFromEnv(t *testing.T) {
 	}
 }
 
+func TestOldSecretsFromEnv(t *testing.T) {
+	old := strings.Repeat("o", 31)
+	t.Setenv("PASSKEYS_RP_ID", "example.org")
+	t.Setenv("PASSKEYS_RP_NAME", "Example")
+	t.Setenv("PASSKEYS_EXPECTED_ORIGINS", origin)
+	t.Setenv("PASSKEYS_OLD_SECRETS", old+"o")
+	if _, err := passkeys.ConfigFromEnv(); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "PASSKEYS_SECRET: ") {
+		t.Errorf("old ones without a new one: %v", err)
+	}
+	t.Setenv("PASSKEYS_SECRET", strings.Repeat("s", 32))
+	t.Setenv("PASSKEYS_OLD_SECRETS", old)
+	_, err := passkeys.ConfigFromEnv()
+	if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "PASSKEYS_OLD_SECRETS: ") {
+		t.Errorf("a short one: %v", err)
+	}
+	if strings.Contains(err.Error(), old) {
+		t.Errorf("%v has the secret in it", err)
+	}
+}
+
+func TestConfigErrorsKeepTheSecret(t *testing.T) {
+	secret := strings.Repeat("s3cret", 5)
+	_, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{origin}, Credentials: passkeys.NewMemoryCredentials(), Secret: []byte(secret),
+	})
+	if err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestConfigIsCopied(t *testing.T) {
 	origins := []string{origin}
 	b := newBench(t, func(c *passkeys.Config) { c.Origins = origins })
@@ -204,4 +300,85 @@ func TestConfigIsCopied(t *testing.T) {
 	a.Origin = "https://evil.example"
 	_, err := b.signIn(a)
 	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonOriginMismatch)
+}
+
+func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
+	var cfg *passkeys.Config
+	b := newBench(t, func(c *passkeys.Config) {
+		c.Secret = bytes.Repeat([]byte{1}, 32)
+		c.OldSecrets = [][]byte{bytes.Repeat([]byte{2}, 32)}
+		c.Hints, c.AttestationFormats = []passkeys.Hint{passkeys.HintHybrid}, []string{"packed"}
+		c.CreationExtra = map[string]json.RawMessage{"a": []byte("1")}
+		c.RequestExtra = map[string]json.RawMessage{"b": []byte("2")}
+		cfg = c
+	})
+	options := func() string {
+		creation, _ := b.creation(alice)
+		request, _ := b.request(passkeys.AuthenticationRequest{UserID: "nobody"})
+		_, creation, _ = bytes.Cut(creation, []byte("pubKeyCredParams")) // past the challenge
+		creation, _, _ = bytes.Cut(creation, []byte(`"state"`))
+		_, request, _ = bytes.Cut(request, []byte("timeout"))
+		request, _, _ = bytes.Cut(request, []byte(`"state"`))
+		return string(creation) + string(request)
+	}
+	before := options()
+	if !strings.Contains(before, `"hints":["hybrid"]`) || !strings.Contains(before, `"attestationFormats":["packed"]`) || !strings.Contains(before, `"a":1`) || !strings.Contains(before, `"b":2`) {
+		t.Errorf("%s", before)
+	}
+	// What the application does with its own afterwards, and with an answer.
+	clear(cfg.Secret)
+	clear(cfg.OldSecrets[0])
+	cfg.Hints[0], cfg.AttestationFormats[0] = "changed", "changed"
+	cfg.CreationExtra["a"], cfg.RequestExtra["b"] = []byte("3"), []byte("4")
+	creation, err := b.BeginRegistration(t.Context(), passkeys.RegistrationRequest{User: alice})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := b.BeginAuthentication(t.Context(), passkeys.AuthenticationRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	creation.PublicKey.Extra["a"], request.PublicKey.Extra["b"] = []byte("5"), []byte("6")
+	creation.PublicKey.Hints[0], creation.PublicKey.AttestationFormats[0], request.PublicKey.Hints[0] = "changed", "changed", "changed"
+	if after := options(); after != before {
+		t.Errorf("got  %s\nwant %s", after, before)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	for _, row := range []struct {
+		name             string
+		set              func(*passkeys.Config)
+		finish, autofill time.Duration
+		timeout          int64
+	}{
+		{"unset", func(*passkeys.Config) {}, 6 * time.Minute, time.Hour, 300_000},
+		{"a timeout", func(c *passkeys.Config) { c.Timeout = 2 * time.Minute }, 3 * time.Minute, time.Hour, 120_000},
+		{"the longest timeout", func(c *passkeys.Config) { c.Timeout = 24 * time.Hour }, 24 * time.Hour, time.Hour, 86_400_000},
+		{"all of them", func(c *passkeys.Config) {
+			c.Timeout, c.ChallengeTTL, c.ConditionalTTL = time.Second, 2*time.Second, 3*time.Second
+		}, 2 * time.Second, 3 * time.Second, 1000},
+	} {
+		for mode, ttl := range map[passkeys.Mode]time.Duration{passkeys.ModeUsernameless: row.finish, passkeys.ModeImmediate: row.finish, passkeys.ModeConditional: row.autofill} {
+			for _, early := range []time.Duration{time.Millisecond, 0} {
+				b := newBench(t, row.set)
+				a := passkeytest.New(origin)
+				b.mustRegister(a)
+				c, err := b.BeginAuthentication(t.Context(), passkeys.AuthenticationRequest{Mode: mode})
+				options, state := begun(t, c, err)
+				if c.PublicKey.Timeout != row.timeout {
+					t.Errorf("%s: a timeout of %d ms", row.name, c.PublicKey.Timeout)
+				}
+				credential, err := a.Get(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b.clock.Advance(ttl - early)
+				_, err = b.FinishAuthentication(t.Context(), passkeys.AuthenticationResponse{State: state, Credential: credential})
+				if early > 0 && err != nil || early == 0 && !errors.Is(err, passkeys.ErrChallengeExpired) {
+					t.Errorf("%s, %s, %v before its end: %v", row.name, mode, early, err)
+				}
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"sync"
 )
 
 type contextKey int
@@ -40,14 +41,35 @@ func WithRequestID(ctx context.Context, id string) context.Context {
 }
 
 func requestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestKey).(string)
-	return id
+	switch id := ctx.Value(requestKey).(type) {
+	case string:
+		return id
+	case *requestContext:
+		id.once.Do(func() { id.id = rand.Text()[:16] })
+		return id.id
+	}
+	return ""
+}
+
+// requestContext is the context of a request without an id. What goes well is
+// mostly not asked for one, so it is drawn for the first who asks.
+type requestContext struct {
+	context.Context
+	once sync.Once
+	id   string
+}
+
+func (c *requestContext) Value(key any) any {
+	if key == requestKey {
+		return c
+	}
+	return c.Context.Value(key)
 }
 
 // ensureRequestID returns ctx with a request id.
 func ensureRequestID(ctx context.Context) context.Context {
-	if requestID(ctx) != "" {
+	if id, _ := ctx.Value(requestKey).(string); id != "" {
 		return ctx
 	}
-	return WithRequestID(ctx, rand.Text()[:16])
+	return &requestContext{Context: ctx}
 }

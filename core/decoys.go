@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/passkeys-go/passkeys/core/internal/seal"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -47,10 +48,7 @@ type decoys struct {
 const decoyTag = 8 // bytes
 
 func newDecoys(secret []byte, shapes []DecoyShape) (*decoys, error) {
-	d := &decoys{secret: append([]byte{}, secret...), shapes: append([]DecoyShape{}, shapes...)}
-	if len(secret) == 0 {
-		d.secret = []byte(rand.Text() + rand.Text())
-	}
+	d := &decoys{secret: seal.Derive(secret, "decoys"), shapes: append([]DecoyShape{}, shapes...)}
 	if len(shapes) == 0 {
 		d.shapes = decoyShapes()
 	}
@@ -82,10 +80,13 @@ func (d *decoys) draw(use string, name []byte, n int) []byte {
 }
 
 // nobody is the user whom a sign-in by an unknown name is for: an id that no
-// user has.
+// user can have, being longer than theirs.
 func (d *decoys) nobody(name string) string {
-	return hex.EncodeToString(d.draw("nobody", []byte(name), 0))
+	return "-" + hex.EncodeToString(d.draw("nobody", []byte(name), 0))
 }
+
+// somebody reports whether a challenge is for a user, not for nobody.
+func somebody(userID string) bool { return userID != "" && len(userID) <= maxUserID }
 
 // credentials are the passkeys of the user who does not exist.
 func (d *decoys) credentials(name string) []Credential {
@@ -134,20 +135,20 @@ func canonicalName(name string) string {
 	return strings.ToLower(norm.NFC.String(strings.TrimSpace(name)))
 }
 
-// allowed returns the passkeys that a sign-in by name lists, and the user that
-// it is for. Where there are none it takes the same way to the same kind of
+// allowed returns the passkeys that a sign-in by name or id lists, and the user
+// that it is for. Where there are none it takes the same way to the same kind of
 // answer.
-func (p *Passkeys) allowed(ctx context.Context, name, userID string) ([]Credential, string, error) {
+func (p *Passkeys) allowed(ctx context.Context, name, userID string) (string, []Credential, error) {
 	if userID == "" {
 		userID = p.decoys.nobody(name)
 	}
 	decoys := p.decoys.credentials(name)
 	credentials, err := p.cfg.Credentials.ListByUser(ctx, userID)
 	if err != nil {
-		return nil, "", storeError(err)
+		return "", nil, storeError(err)
 	}
 	if len(credentials) == 0 {
 		credentials = decoys
 	}
-	return credentials, userID, nil
+	return userID, credentials, nil
 }

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,11 +20,11 @@ import (
 
 func (b *bench) allowed(name string) []passkeys.CredentialDescriptor {
 	b.t.Helper()
-	c, err := b.BeginAuthentication(context.Background(), name)
+	c, err := b.BeginAuthentication(context.Background(), passkeys.AuthenticationRequest{UserID: name})
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return c.PublicKey.(*passkeys.RequestOptions).AllowCredentials
+	return c.PublicKey.AllowCredentials
 }
 
 func TestDecoysAreStable(t *testing.T) {
@@ -33,19 +35,106 @@ func TestDecoysAreStable(t *testing.T) {
 			t.Errorf("%s: %s, then %s", name, a, b)
 		}
 	}
-	other := newBench(t, func(c *passkeys.Config) { c.DecoySecret = bytes.Repeat([]byte{2}, 32) })
+	other := newBench(t, func(c *passkeys.Config) { c.Secret = bytes.Repeat([]byte{2}, 32) })
 	if fmt.Sprint(one.allowed("nobody")) == fmt.Sprint(other.allowed("nobody")) {
 		t.Error("they do not depend on the secret")
 	}
-	unset := newBench(t, func(c *passkeys.Config) { c.DecoySecret = nil })
-	if e := unset.events.list; len(e) != 1 || e[0].Type != passkeys.ConfigurationWarning || e[0].Reason != passkeys.ReasonDecoySecretMissing {
-		t.Errorf("without a secret New warns: %+v", e)
-	}
 	if len(one.events.list) != 0 && one.events.list[0].Type == passkeys.ConfigurationWarning {
-		t.Error("with one it does not")
+		t.Error("with a secret New warns")
 	}
+	unset, again := newBench(t, func(c *passkeys.Config) { c.Secret = nil }), newBench(t, func(c *passkeys.Config) { c.Secret = nil })
 	if first, second := unset.allowed("nobody"), unset.allowed("nobody"); len(first) == 0 || fmt.Sprint(first) != fmt.Sprint(second) {
 		t.Error("a process's own secret serves the process")
+	}
+	if fmt.Sprint(unset.allowed("nobody")) == fmt.Sprint(again.allowed("nobody")) {
+		t.Error("two processes drew the same secret")
+	}
+}
+
+// What tells nobody from somebody over time is a decoy that changes. So those of
+// a secret stay when another takes its place, and through every rotation after.
+func TestDecoysOutliveARotation(t *testing.T) {
+	secret := func(n byte) []byte { return bytes.Repeat([]byte{n}, 32) }
+	rotated := func(fresh byte, old ...byte) *bench {
+		return newBench(t, func(c *passkeys.Config) {
+			c.Secret = secret(fresh)
+			for _, n := range old {
+				c.OldSecrets = append(c.OldSecrets, secret(n))
+			}
+		})
+	}
+	before := rotated(1)
+	rotations := map[string]*bench{"one rotation": rotated(2, 1), "two": rotated(3, 2, 1), "two, and the one between dropped": rotated(3, 1)}
+	forgotten := map[string]*bench{"the first dropped": rotated(3, 2), "all dropped": rotated(2), "in the wrong order": rotated(2, 1, 3)}
+	for i := range 50 {
+		name := fmt.Sprint("nobody-", i)
+		want := fmt.Sprint(before.allowed(name))
+		for after, b := range rotations {
+			if got := fmt.Sprint(b.allowed(name)); got != want {
+				t.Errorf("%s: %s lists %s, and listed %s", after, name, got, want)
+			}
+		}
+		for after, b := range forgotten {
+			if fmt.Sprint(b.allowed(name)) == want {
+				t.Errorf("%s: %s lists what it listed", after, name)
+			}
+		}
+	}
+	// What was listed before is a decoy afterwards, and is refused as one.
+	a := passkeytest.New(origin)
+	b := rotations["two"]
+	b.mustRegister(a)
+	decoy := before.allowed("nobody")[0].ID
+	a.Corrupt = func(r *passkeytest.Response) { r.ID, r.RawID = decoy, decoy }
+	_, err := b.signIn(a)
+	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonCredentialDecoy)
+
+	// By name as by id; and the user whom nobody's sign-in is for stays nobody.
+	for _, b := range rotations {
+		one, errOne := before.BeginAuthentication(t.Context(), passkeys.AuthenticationRequest{Username: "nobody"})
+		two, errTwo := b.BeginAuthentication(t.Context(), passkeys.AuthenticationRequest{Username: "nobody"})
+		if err := errors.Join(errOne, errTwo); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(one.PublicKey.AllowCredentials) != fmt.Sprint(two.PublicKey.AllowCredentials) {
+			t.Error("by name they changed")
+		}
+	}
+}
+
+func TestAMissingSecretIsWarnedOfOnce(t *testing.T) {
+	var log bytes.Buffer
+	b := newBench(t, func(c *passkeys.Config) {
+		c.Secret = nil
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	b.mustSignIn(a)
+	b.allowed("nobody")
+	warnings := 0
+	for i, e := range b.events.list {
+		if e.Type != passkeys.ConfigurationWarning {
+			continue
+		}
+		warnings++
+		if want := (passkeys.AuditEvent{Type: passkeys.ConfigurationWarning, Reason: passkeys.ReasonSecretMissing, Time: b.clock.Now()}); i != 0 || e != want {
+			t.Errorf("event %d is %+v, want it first and to be %+v", i, e, want)
+		}
+	}
+	if lines := strings.Count(log.String(), "\n"); warnings != 1 || lines != 1 {
+		t.Errorf("%d events, %d lines of log:\n%s", warnings, lines, &log)
+	}
+	for _, want := range []string{"level=WARN", "Config.Secret", "PASSKEYS_SECRET", "32 random bytes", "reason=secret_missing"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("it does not say %q: %s", want, &log)
+		}
+	}
+
+	log.Reset()
+	b = newBench(t, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	if log.Len() != 0 || len(b.events.list) != 0 {
+		t.Errorf("with a secret: %s %+v", &log, b.events.list)
 	}
 }
 
@@ -147,7 +236,7 @@ func TestDecoysFailLikeABadSignature(t *testing.T) {
 
 	for _, begin := range []string{"nobody", "", alice.ID} {
 		finish := func(id string) error {
-			options, state := b.options(b.BeginAuthentication(ctx, begin))
+			options, state := b.request(passkeys.AuthenticationRequest{UserID: begin})
 			a.Corrupt = func(r *passkeytest.Response) {
 				r.Signature[8] ^= 1
 				if id != "" {
@@ -171,6 +260,51 @@ func TestDecoysFailLikeABadSignature(t *testing.T) {
 	}
 }
 
+// A credential that was used often knows only that what was issued by some time
+// counts as used. Who cannot sign must not hear of it, or an old state of theirs
+// tells a real passkey from a decoy.
+func TestDecoysFailLikeABadSignatureAlsoWithAnOldState(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	decoy := b.allowed("nobody")[0].ID
+	stranger := a.Clone()
+	var states []string
+	for range 2 {
+		_, state := b.request(passkeys.AuthenticationRequest{})
+		states = append(states, state)
+	}
+	for range 17 {
+		b.mustSignIn(a)
+	}
+	for i, row := range []struct {
+		id  string
+		why passkeys.Reason
+	}{{decoy, passkeys.ReasonCredentialDecoy}, {"", passkeys.ReasonChallengeMismatch}} {
+		stranger.Corrupt = func(r *passkeytest.Response) {
+			if row.id != "" {
+				r.ID, r.RawID = row.id, row.id
+			}
+		}
+		r := b.get(stranger, "")
+		r.State = states[i]
+		_, err := b.FinishAuthentication(t.Context(), r)
+		b.refused(err, passkeys.ErrAssertionVerification, row.why)
+	}
+	// Whose signature holds is told, by then, that it is spent.
+	b.clock.Advance(time.Second)
+	options, state := b.request(passkeys.AuthenticationRequest{})
+	late, err := a.Get(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 17 {
+		b.mustSignIn(a)
+	}
+	_, err = b.FinishAuthentication(t.Context(), passkeys.AuthenticationResponse{State: state, Credential: late})
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeSpent)
+}
+
 // Neither begin nor finish takes longer for the one than for the other. Both are
 // measured in turn, so that a noisy machine disturbs both alike; what would tell
 // them apart is a signature that is not checked, a tenth of the work.
@@ -191,7 +325,7 @@ func TestDecoysTakeAsLong(t *testing.T) {
 	begin := func(name string) func() time.Duration {
 		return func() time.Duration {
 			start := time.Now()
-			if _, err := b.BeginAuthentication(ctx, name); err != nil {
+			if _, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{UserID: name}); err != nil {
 				t.Fatal(err)
 			}
 			return time.Since(start)
@@ -250,7 +384,7 @@ func TestDecoysCannotBeRegistered(t *testing.T) {
 }
 
 // A begin in the name of nobody is for nobody: were it usernameless, anyone with
-// an account could tell by signing in with his own passkey.
+// an account could tell by signing in with their own passkey.
 func TestNobodysSignInIsNobodys(t *testing.T) {
 	b := newBench(t)
 	a := passkeytest.New(origin)
@@ -300,6 +434,52 @@ func TestNamesThatApplicationsTakeForOneHaveTheSameDecoys(t *testing.T) {
 	}
 	if list("zoe") == want {
 		t.Error("another name has the same decoys")
+	}
+}
+
+// A sign-in that was begun for somebody, and answered with a decoy, is nobody's:
+// the decoy has no owner, and who was named need not know of it.
+func TestADecoysOwnerIsNobody(t *testing.T) {
+	b := newBench(t)
+	options, state := b.request(passkeys.AuthenticationRequest{UserID: "bob-id"})
+	var o struct {
+		PublicKey passkeys.RequestOptions
+	}
+	if err := json.Unmarshal(options, &o); err != nil {
+		t.Fatal(err)
+	}
+	id, err := passkeys.DecodeID(o.PublicKey.AllowCredentials[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := passkeytest.New(origin)
+	a.CredentialID = id
+	newBench(t, func(c *passkeys.Config) { c.Secret = bytes.Repeat([]byte{2}, 32) }).mustRegister(a) // where it is no decoy's
+	credential, err := a.Get(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = b.finish(passkeys.AuthenticationResponse{State: state, Credential: credential})
+	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonCredentialDecoy)
+	if e := b.events.last(); e.UserID != "" || e.CredentialID != passkeys.EncodeID(id) {
+		t.Errorf("the event is %+v", e)
+	}
+}
+
+// What is typed as a name is none of the application's ids, though it be spelled
+// like one: else the decoys of the one would tell that the other is nobody's.
+func TestDecoysOfANameAreNotThoseOfAnID(t *testing.T) {
+	b := newBench(t)
+	list := func(r passkeys.AuthenticationRequest) []passkeys.CredentialDescriptor {
+		c, err := b.BeginAuthentication(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.PublicKey.AllowCredentials
+	}
+	byName, byID := list(passkeys.AuthenticationRequest{Username: "same"}), list(passkeys.AuthenticationRequest{UserID: "same"})
+	if len(byName) == 0 || len(byID) == 0 || byName[0].ID == byID[0].ID {
+		t.Errorf("by name %+v, by id %+v", byName, byID)
 	}
 }
 

@@ -1,73 +1,109 @@
-// Package passkeys signs users of a web application in with passkeys (WebAuthn).
-// It performs the two ceremonies, keeps their challenges honest, watches the
-// signature counters and manages what is registered. What a user and a session
-// are stays the application's business: it gives a store and two hooks, and gets
-// seven JSON routes.
+// Package passkeys signs users of a web application in with passkeys (WebAuthn
+// Level 3). It performs the two ceremonies, keeps their challenges honest,
+// watches the signature counters and manages what is registered. What a user and
+// a session are stays the application's business: it gives a store, a secret and
+// two hooks, and gets seven JSON routes.
 //
 //	p, err := passkeys.New(passkeys.Config{
 //		RPID:        "example.org",
 //		RPName:      "Example",
 //		Origins:     []string{"https://example.org"},
 //		Credentials: store,
+//		Secret:      secret, // 32 random bytes, the same on all servers
 //	})
 //	...
 //	handler, err := passkeys.Handler(p, passkeys.Hooks[passkeys.Exchange]{
 //		GetUser:         currentUser,  // who is signed in, or signing up
-//		OnAuthenticated: startSession, // the passkey is verified: sign him in
+//		OnAuthenticated: startSession, // the passkey is verified: sign its owner in
 //	})
 //	...
 //	mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", handler))
 //
 // The modules ginpasskeys, echopasskeys and chipasskeys mount the same routes on
 // those frameworks, and their hooks get the framework's own context. [Routes] is
-// the table that they are made from, should yours not be among them.
+// the table that they are made from, should yours not be among them. Each takes a
+// function in place of the *Passkeys, for applications of many tenants.
 //
 // # The routes
 //
 //	POST   /register/begin       options for navigator.credentials.create
 //	POST   /register/finish      {"credential", "state", "deviceName"?}
-//	POST   /authenticate/begin   {} or {"userId"} or {"username"}; options for navigator.credentials.get
+//	POST   /authenticate/begin   {}, {"userId"}, {"username"} or {"mode"}; options for navigator.credentials.get
 //	POST   /authenticate/finish  {"credential", "state"}
 //	GET    /credentials          the user's passkeys
 //	PATCH  /credentials/{id}     {"deviceName"}
 //	DELETE /credentials/{id}
 //
-// Both begins answer {"publicKey": options, "state": handle}. The options are the
-// JSON forms of WebAuthn L3 §5.1.8 and §5.1.9, which the browser's own
+// Both begins answer {"publicKey": options, "state": text}. The options are the
+// JSON forms of WebAuthn L3 §5.4 and §5.5, which the browser's own
 // PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON
-// read; a credential is what its toJSON method returns. Errors are
+// read; a credential is what its toJSON method returns. The mode is "conditional"
+// for autofill, whose state lives longer, or "immediate". Errors are
 // {"error":{"code","message","id"}}: the codes are those of the Err variables, and
-// the id is the request's, which log records and audit events carry too. A hook's
-// own failure is a 500 internal_error that says nothing.
+// the id is the request's, which log records and audit events carry too; an
+// application's own routes answer alike with [WriteError]. A hook's own failure is
+// a 500 internal_error that says nothing.
+//
+// A body is one JSON object of at most 64 KiB, in UTF-8. Each member that is read
+// occurs at most once, under its exact name; base64url has no padding. Members
+// that are not known are skipped.
 //
 // # Without a router
 //
 // [Passkeys.BeginRegistration], [Passkeys.FinishRegistration],
 // [Passkeys.BeginAuthentication] and [Passkeys.FinishAuthentication] are the same
 // ceremonies, driven by hand; [Passkeys.Credentials], [Passkeys.Rename],
-// [Passkeys.Revoke] and [Passkeys.Restore] manage what is registered.
+// [Passkeys.Revoke], [Passkeys.RevokeAll] and [Passkeys.Restore] manage what is
+// registered.
 //
-// # Stores
+// # One table and one secret
 //
-// A [CredentialRepository] keeps the passkeys, a [ChallengeStore] what lies
-// between begin and finish. Their doc comments are contracts, to which the module
-// conformance holds every implementation. [MemoryCredentials] is for tests and
-// first steps, [MemoryChallenges] for a single process, [StatelessChallenges] for
-// any number of them that share a key; the module gormstore puts both into a
-// database, redisstore challenges into Redis.
+// A [CredentialRepository] keeps the passkeys. Its doc comment is a contract of
+// five methods, to which the module conformance holds every implementation;
+// [MemoryCredentials] is for tests and first steps, and the module gormstore keeps
+// them in a database. A store may keep [Credential] as columns, or whole, as the
+// JSON record that it marshals to.
+//
+// Between begin and finish nothing is stored. The state is the challenge itself,
+// with what it is for, sealed under Config.Secret, so that any server that shares
+// the secret can finish what another began. Begin writes nothing, and neither does
+// a finish that fails: floods of both cost no memory.
+//
+// A state is used once all the same. A credential remembers the challenges that it
+// was used with, in [Credential].Spent: finish refuses one that is remembered, and
+// stores the memory of it in the same compare-and-set as the sign-in. So of any
+// number of finishes with one state and one passkey, on any number of servers,
+// exactly one succeeds. It remembers at most 16 that have not expired, one by one;
+// of more, it counts as used whatever was issued no later than the earliest. What
+// fails does not use a state up, and may be tried again until it expires. Two
+// things follow. A user who finishes one registration twice at the same moment
+// with two new passkeys may get both; and a registration's state is good again,
+// for the same user until it expires, after its passkey was revoked. Whoever needs
+// more sets Config.Challenges to a [ChallengeStore], whose states are spent by the
+// first attempt: [MemoryChallenges] for one process, or those of gormstore and
+// redisstore.
+//
+// Everything else that only the server may make, such as decoys, is derived from
+// the same secret, each under a label of its own. To rotate it, put the new one
+// into Secret and the old one in front of OldSecrets, on all servers.
 //
 // # What it checks
 //
-// A challenge is 32 random bytes, for one ceremony of one purpose, spent by the
-// first attempt to finish it and by the server's clock after Config.ChallengeTTL.
-// Origins match byte for byte. The RP id, user presence, and where required user
-// verification are enforced in both ceremonies. A key that could never verify a
-// signature is not registered. At registration, finish belongs to the user who
-// began; at sign-in, to the owner of the credential that was named. A signature
-// counter that goes back is a suspected clone and treated as
-// Config.SignCountPolicy says; a backup eligibility that changes is refused. What
-// exactly was wrong goes to Config.Audit and Config.Logger as a [Reason] and
-// never to the client.
+// A challenge is 32 random bytes, for one ceremony of one purpose, mode, relying
+// party, user and session, and ends by the server's clock after
+// Config.ChallengeTTL. Origins match byte for byte. The RP id, user presence, and
+// where required user verification are enforced in both ceremonies. A key that
+// could never verify a signature is not registered. At registration, finish
+// belongs to the user who began; at sign-in, to the owner of the credential that
+// was named. A signature counter that goes back is a suspected clone and treated
+// as Config.SignCountPolicy says; a backup eligibility that changes is refused.
+// What exactly was wrong goes to Config.Audit, Config.Observer and Config.Logger
+// as a [Reason] and never to the client.
+//
+// Two changes of one credential at the same moment both stand: each is decided on
+// what is stored, and decided again when that was changed meanwhile. A counter
+// never goes back, a rename is never lost, and a quarantine is not overwritten by
+// a sign-in that had read before it.
 //
 // Sessions, TLS, rate limits and the recovery of lost accounts are the
 // application's.

@@ -43,8 +43,16 @@ func envNames(field string) string {
 		return "PASSKEYS_BACKUP_ELIGIBILITY"
 	case "MaxCredentials":
 		return "PASSKEYS_MAX_CREDENTIALS"
-	case "DecoySecret":
-		return "PASSKEYS_DECOY_SECRET"
+	case "ConditionalTTL":
+		return "PASSKEYS_CONDITIONAL_TTL"
+	case "Hints":
+		return "PASSKEYS_HINTS"
+	case "AttestationFormats":
+		return "PASSKEYS_ATTESTATION_FORMATS"
+	case "Secret":
+		return "PASSKEYS_SECRET"
+	case "OldSecrets":
+		return "PASSKEYS_OLD_SECRETS"
 	case "Algorithms":
 		return "PASSKEYS_ALGORITHMS"
 	}
@@ -58,19 +66,23 @@ func envNames(field string) string {
 //	PASSKEYS_RP_NAME                   Example
 //	PASSKEYS_EXPECTED_ORIGINS          https://example.org,https://www.example.org
 //	PASSKEYS_TOP_ORIGINS               https://partner.example
-//	PASSKEYS_CHALLENGE_TTL             5m, or 300
-//	PASSKEYS_TIMEOUT                   60s, or 60
+//	PASSKEYS_SECRET                    openssl rand -base64 32: 32 characters or more, none of them space or a comma
+//	PASSKEYS_OLD_SECRETS               those that it took the place of, the latest first
+//	PASSKEYS_TIMEOUT                   5m, or 300
+//	PASSKEYS_CHALLENGE_TTL             6m, or 360
+//	PASSKEYS_CONDITIONAL_TTL           1h, or 3600
 //	PASSKEYS_USER_VERIFICATION         required, preferred, discouraged
+//	PASSKEYS_HINTS                     client-device,security-key,hybrid
 //	PASSKEYS_ATTESTATION               none, indirect, direct, enterprise
+//	PASSKEYS_ATTESTATION_FORMATS       packed,tpm
 //	PASSKEYS_ATTESTATION_POLICY        none, self, trusted
 //	PASSKEYS_ALLOWED_AAGUIDS           ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4
 //	PASSKEYS_DENIED_AAGUIDS            00000000-0000-0000-0000-000000000000
 //	PASSKEYS_AUTHENTICATOR_ATTACHMENT  platform, cross-platform
 //	PASSKEYS_RESIDENT_KEY              required, preferred, discouraged
-//	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, flag-disable, allow
+//	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, device-bound, flag-disable, allow
 //	PASSKEYS_BACKUP_ELIGIBILITY        strict, upgrade, allow
 //	PASSKEYS_MAX_CREDENTIALS           50, or -1 for no limit
-//	PASSKEYS_DECOY_SECRET              at least 32 bytes, without space around them
 //	PASSKEYS_ALGORITHMS                ES256,EdDSA,ES384,ES512,RS256
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole
@@ -117,10 +129,13 @@ func ConfigFromEnv() (Config, error) {
 		RPName:                  get("RPName"),
 		Origins:                 list("Origins"),
 		TopOrigins:              list("TopOrigins"),
-		ChallengeTTL:            duration("ChallengeTTL"),
+		Secret:                  []byte(get("Secret")),
 		Timeout:                 duration("Timeout"),
+		ChallengeTTL:            duration("ChallengeTTL"),
+		ConditionalTTL:          duration("ConditionalTTL"),
 		UserVerification:        UserVerification(get("UserVerification")),
 		Attestation:             AttestationPreference(get("Attestation")),
+		AttestationFormats:      list("AttestationFormats"),
 		AttestationPolicy:       AttestationPolicy(get("AttestationPolicy")),
 		AllowedAAGUIDs:          aaguids("AllowedAAGUIDs"),
 		DeniedAAGUIDs:           aaguids("DeniedAAGUIDs"),
@@ -128,7 +143,16 @@ func ConfigFromEnv() (Config, error) {
 		ResidentKey:             ResidentKeyRequirement(get("ResidentKey")),
 		SignCountPolicy:         SignCountPolicy(get("SignCountPolicy")),
 		BackupEligibility:       BackupEligibilityPolicy(get("BackupEligibility")),
-		DecoySecret:             []byte(get("DecoySecret")),
+	}
+	for _, s := range list("OldSecrets") {
+		cfg.OldSecrets = append(cfg.OldSecrets, []byte(s))
+	}
+	for _, h := range list("Hints") {
+		cfg.Hints = append(cfg.Hints, Hint(h))
+	}
+	// Else it could not be told apart from its neighbours once it is an old one.
+	if strings.ContainsAny(get("Secret"), ", \t\r\n") && failed == nil {
+		failed = ErrConfiguration.explained(envNames("Secret") + ": must hold no space and no comma")
 	}
 	if s := get("MaxCredentials"); s != "" {
 		n, err := strconv.Atoi(s)

@@ -71,7 +71,7 @@ func (e *Error) wrapping(cause error) *Error {
 // The decisions a caller can take. Each is an *Error; compare with [errors.Is].
 var (
 	// ErrChallengeNotFound: the state is unknown, was used before, was issued
-	// for something else, or was altered.
+	// for something or somebody else, or was altered.
 	ErrChallengeNotFound = &Error{Code: "challenge_not_found", Status: http.StatusBadRequest, Message: "The request is unknown or has been used already. Please start again."}
 	// ErrChallengeExpired: more than Config.ChallengeTTL has passed since begin.
 	ErrChallengeExpired = &Error{Code: "challenge_expired", Status: http.StatusBadRequest, Message: "The request took too long. Please start again."}
@@ -99,7 +99,7 @@ var (
 	ErrTooManyCredentials = &Error{Code: "too_many_credentials", Status: http.StatusConflict, Message: "There are too many passkeys. Please remove one first."}
 	// ErrLastCredential: without this passkey the user could not sign in again.
 	ErrLastCredential = &Error{Code: "last_credential", Status: http.StatusConflict, Message: "This is the only way to sign in and cannot be removed."}
-	// ErrForbidden: the user at finish is not the user at begin, or a hook said no.
+	// ErrForbidden: a hook said no, or the request came from another site's page.
 	ErrForbidden = &Error{Code: "forbidden", Status: http.StatusForbidden, Message: "This is not allowed."}
 	// ErrNotFound: the credential to rename or revoke is not there, or is not
 	// this user's.
@@ -116,17 +116,30 @@ var (
 	errInternal = &Error{Code: "internal_error", Status: http.StatusInternalServerError, Message: "Something went wrong."}
 )
 
-// ErrInvalidCredential is returned by [Credential.Validate], and so by every
-// store's Add, for a credential that no store could keep whole.
-var ErrInvalidCredential = errors.New("passkeys: invalid credential")
+// What stores return beside the above.
+var (
+	// ErrInvalidCredential: no store could keep this credential whole. From
+	// [Credential.Validate], and so from every store's Add and Update.
+	ErrInvalidCredential = errors.New("passkeys: invalid credential")
+	// ErrInvalidChallenge: no store may keep this challenge. From
+	// [ValidateChallenge], and so from every store's Put.
+	ErrInvalidChallenge = errors.New("passkeys: invalid challenge")
+	// ErrConflict: the credential was changed since it was read. From
+	// [CredentialRepository.Update]: read it again, and decide again.
+	ErrConflict = errors.New("passkeys: the credential has changed meanwhile")
+)
 
 // asError returns the *Error in err's chain. Anything else is a hook's own
 // failure, of which a client learns nothing.
 func asError(err error) *Error {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e
+	e, ok := errors.AsType[*Error](err)
+	switch {
+	case !ok:
+		return errInternal.because(ReasonHookFailed).wrapping(err)
+	case e == nil: // an error all the same, whose methods nobody can call
+		return errInternal.because(ReasonHookFailed).explained("a nil *Error was returned as an error")
 	}
-	return errInternal.because(ReasonHookFailed).wrapping(err)
+	return e
 }
 
 // storeError turns a store's failure into ErrStorageUnavailable.

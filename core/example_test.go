@@ -9,9 +9,12 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
+	"sync"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
@@ -102,27 +105,27 @@ func ExamplePasskeys_FinishAuthentication() {
 	}
 	browser := passkeytest.New("https://example.org")
 
-	ceremony, err := p.BeginRegistration(ctx, passkeys.User{ID: "42", Name: "alice"})
+	registration, err := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42", Name: "alice"}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	options, _ := json.Marshal(ceremony) // goes to the page …
-	answer, _ := browser.Create(options) // … and this comes back
+	options, _ := json.Marshal(registration) // goes to the page …
+	answer, _ := browser.Create(options)     // … and this comes back
 	credential, err := p.FinishRegistration(ctx, passkeys.RegistrationResponse{
-		State: ceremony.State, Credential: answer, DeviceName: "phone", UserID: "42",
+		State: registration.State, Credential: answer, DeviceName: "phone", UserID: "42",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("registered", credential.DeviceName, "of user", credential.UserID)
+	fmt.Println("registered", credential.Credential.DeviceName, "of user", credential.Credential.UserID)
 
-	ceremony, err = p.BeginAuthentication(ctx, "")
+	signIn, err := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	options, _ = json.Marshal(ceremony)
+	options, _ = json.Marshal(signIn)
 	answer, _ = browser.Get(options)
-	response := passkeys.AuthenticationResponse{State: ceremony.State, Credential: answer}
+	response := passkeys.AuthenticationResponse{State: signIn.State, Credential: answer}
 	result, err := p.FinishAuthentication(ctx, response)
 	if err != nil {
 		log.Fatal(err)
@@ -137,7 +140,7 @@ func ExamplePasskeys_FinishAuthentication() {
 	// again: passkeys: challenge_not_found
 }
 
-// A user sees and manages his passkeys.
+// A user sees and manages their passkeys.
 func ExamplePasskeys_Rename() {
 	ctx := context.Background()
 	store := passkeys.NewMemoryCredentials()
@@ -179,13 +182,13 @@ func ExamplePasskeys_Restore() {
 	}
 	key := passkeytest.New("https://example.org")
 	signIn := func(a *passkeytest.Authenticator) error {
-		ceremony, _ := p.BeginAuthentication(ctx, "42")
+		ceremony, _ := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{UserID: "42"})
 		options, _ := json.Marshal(ceremony)
 		answer, _ := a.Get(options)
 		_, err := p.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: ceremony.State, Credential: answer})
 		return err
 	}
-	ceremony, _ := p.BeginRegistration(ctx, passkeys.User{ID: "42"})
+	ceremony, _ := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
 	options, _ := json.Marshal(ceremony)
 	answer, _ := key.Create(options)
 	credential, _ := p.FinishRegistration(ctx, passkeys.RegistrationResponse{State: ceremony.State, Credential: answer})
@@ -194,7 +197,7 @@ func ExamplePasskeys_Restore() {
 	fmt.Println("the key:", signIn(key))
 	fmt.Println("its clone:", errors.Is(signIn(clone), passkeys.ErrCloneDetected))
 	fmt.Println("the key:", errors.Is(signIn(key), passkeys.ErrCloneDetected))
-	fmt.Println("restored:", p.Restore(ctx, "42", credential.ID))
+	fmt.Println("restored:", p.Restore(ctx, "42", credential.Credential.ID))
 	fmt.Println("the key:", signIn(key))
 	// Output:
 	// the key: <nil>
@@ -208,43 +211,62 @@ func ExampleConfigFromEnv() {
 	os.Setenv("PASSKEYS_RP_ID", "example.org")
 	os.Setenv("PASSKEYS_RP_NAME", "Example")
 	os.Setenv("PASSKEYS_EXPECTED_ORIGINS", "https://example.org,https://www.example.org")
+	os.Setenv("PASSKEYS_SECRET", "BTjv9VdpREdq3ZV0yKQ3Oi5o2oyJUcTzKQ6kCSUsJQc=") // openssl rand -base64 32
 	os.Setenv("PASSKEYS_CHALLENGE_TTL", "2m")
 	cfg, err := passkeys.ConfigFromEnv()
-	fmt.Println(cfg.RPID, cfg.Origins, cfg.ChallengeTTL, err)
+	fmt.Println(cfg.RPID, cfg.Origins, len(cfg.Secret), cfg.ChallengeTTL, err)
 
 	os.Setenv("PASSKEYS_CHALLENGE_TTL", "soon")
 	_, err = passkeys.ConfigFromEnv()
 	fmt.Println(err)
 	os.Unsetenv("PASSKEYS_CHALLENGE_TTL")
+	os.Unsetenv("PASSKEYS_SECRET")
 	// Output:
-	// example.org [https://example.org https://www.example.org] 2m0s <nil>
+	// example.org [https://example.org https://www.example.org] 44 2m0s <nil>
 	// passkeys: PASSKEYS_CHALLENGE_TTL: "soon" must be a positive duration such as 5m, or whole seconds
 }
 
-// Two processes that share the keys share the challenges. The first key seals,
-// all open: this is a rotation half-way through.
-func ExampleNewStatelessChallenges() {
+// Servers that share a secret share the ceremonies, with nothing stored in
+// between, also half-way through a rotation: the fresh secret seals, the old ones
+// still open.
+func ExampleConfig() {
+	ctx := context.Background()
 	fresh, old := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32) // in earnest: 32 random bytes
-	challenges, err := passkeys.NewStatelessChallenges(fresh, old)
+	store := passkeys.NewMemoryCredentials()                               // in earnest: a database
+	server := func(secret []byte, oldSecrets ...[]byte) *passkeys.Passkeys {
+		p, err := passkeys.New(passkeys.Config{
+			RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+			Credentials: store, Secret: secret, OldSecrets: oldSecrets,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		return p
+	}
+	before, after := server(old), server(fresh, old)
+
+	browser := passkeytest.New("https://example.org")
+	ceremony, err := before.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	p, err := passkeys.New(passkeys.Config{
-		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
-		Credentials: passkeys.NewMemoryCredentials(), Challenges: challenges,
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	ceremony, err := p.BeginAuthentication(context.Background(), "")
-	fmt.Println(len(ceremony.State), err)
-	// Output: 375 <nil>
+	options, _ := json.Marshal(ceremony)
+	answer, _ := browser.Create(options)
+	response := passkeys.RegistrationResponse{State: ceremony.State, Credential: answer}
+	_, err = after.FinishRegistration(ctx, response)
+	fmt.Println("begun here, finished there:", err)
+	_, err = before.FinishRegistration(ctx, response)
+	fmt.Println("and once more:", err)
+	// Output:
+	// begun here, finished there: <nil>
+	// and once more: passkeys: challenge_not_found
 }
 
-// The challenges of a small process: less memory, the same guarantees.
+// Challenges in memory, for a single process that wants a state to be spent by
+// the first attempt.
 func ExampleMemoryChallenges() {
 	challenges := passkeys.NewMemoryChallenges()
-	challenges.Capacity = 1000 // begins without finish cost 300 kB at most
+	challenges.Capacity = 1000 // begins without finish cost 400 kB at most
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials: passkeys.NewMemoryCredentials(), Challenges: challenges,
@@ -256,7 +278,7 @@ func ExampleMemoryChallenges() {
 // Outcomes go to the log, and could as well feed a counter by type and reason.
 func ExampleNewSlogAudit() {
 	noTime := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey || a.Key == "at" {
+		if a.Key == slog.TimeKey || a.Key == "at" || a.Key == "ceremony_id" {
 			return slog.Attr{}
 		}
 		return a
@@ -266,11 +288,11 @@ func ExampleNewSlogAudit() {
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials: passkeys.NewMemoryCredentials(),
 		Audit:       passkeys.NewSlogAudit(log),
-		DecoySecret: bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
 	})
 	ctx := passkeys.WithRequestID(context.Background(), "7f3a")
-	_, _ = p.BeginRegistration(ctx, passkeys.User{ID: "42"})
-	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" request_id=7f3a
+	_, _ = p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
+	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" mode=registration request_id=7f3a
 }
 
 // A hook decides what the client is told.
@@ -290,4 +312,216 @@ func ExampleError() {
 	// Output:
 	// 401 unauthenticated Please sign in first.
 	// 403 account_locked Your account is locked.
+}
+
+// An account is deleted, and all its passkeys with it.
+func ExamplePasskeys_RevokeAll() {
+	ctx := context.Background()
+	store := passkeys.NewMemoryCredentials()
+	for i, userID := range []string{"42", "42", "43"} {
+		if err := store.Add(ctx, passkeys.Credential{ID: []byte{byte(i)}, UserID: userID, PublicKey: []byte{0xa0}}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: store,
+		Secret: bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Audit: passkeys.AuditFunc(func(_ context.Context, e passkeys.AuditEvent) {
+			fmt.Println(e.Type, e.UserID, e.CredentialID)
+		}),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(p.RevokeAll(ctx, "42"))
+	fmt.Println(p.RevokeAll(ctx, "42")) // again, should the first have been cut off
+	others, _ := p.Credentials(ctx, "43")
+	fmt.Println(len(others), "of another user")
+	// Output:
+	// credential_revoked 42 AA
+	// credential_revoked 42 AQ
+	// <nil>
+	// <nil>
+	// 1 of another user
+}
+
+// A handler of one's own, beside the routes, fails as they do.
+func ExampleWriteError() {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		passkeys.WriteError(w, r, fmt.Errorf("no session: %w", passkeys.ErrUnauthenticated))
+	})
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/account", nil)
+	handler.ServeHTTP(w, r.WithContext(passkeys.WithRequestID(r.Context(), "7f3a")))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"), w.Header().Get("Cache-Control"))
+	fmt.Println(w.Body)
+	// Output:
+	// 401 application/json no-store
+	// {"error":{"code":"unauthenticated","message":"Please sign in first.","id":"7f3a"}}
+}
+
+// counter is an Observer that counts how the steps end: one counter for each
+// step and reason, of which there are so many and no more.
+type counter struct {
+	mu    sync.Mutex
+	ended map[string]int
+}
+
+func (c *counter) Observe(ctx context.Context, s passkeys.Step) (context.Context, func(passkeys.Outcome)) {
+	return ctx, func(o passkeys.Outcome) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ended[fmt.Sprintf("%s %s %q", s.Ceremony, s.Name, o.Reason)]++
+	}
+}
+
+func ExampleObserver() {
+	ctx := context.Background()
+	metrics := &counter{ended: map[string]int{}}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Observer:    metrics,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	phone := passkeytest.New("https://example.org")
+	registration, _ := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
+	options, _ := json.Marshal(registration)
+	answer, _ := phone.Create(options)
+	_, _ = p.FinishRegistration(ctx, passkeys.RegistrationResponse{State: registration.State, Credential: answer})
+
+	signIn, _ := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
+	options, _ = json.Marshal(signIn)
+	answer, _ = phone.Get(options)
+	for range 3 { // the state is good for one
+		_, _ = p.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: signIn.State, Credential: answer})
+	}
+	for _, what := range slices.Sorted(maps.Keys(metrics.ended)) {
+		fmt.Println(what, metrics.ended[what])
+	}
+	// Output:
+	// authentication begin "" 1
+	// authentication finish "" 1
+	// authentication finish "challenge_spent" 2
+	// registration begin "" 1
+	// registration finish "" 1
+}
+
+// One application of many tenants, each a relying party of its own: the request
+// says which.
+func ExampleHandler_tenants() {
+	secret := bytes.Repeat([]byte{1}, 32) // in earnest: 32 random bytes, always the same
+	tenants := map[string]*passkeys.Passkeys{}
+	for _, host := range []string{"a.example", "b.example"} {
+		p, err := passkeys.New(passkeys.Config{
+			RPID: host, RPName: host, Origins: []string{"https://" + host},
+			Credentials: passkeys.NewMemoryCredentials(), Secret: secret,
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		tenants[host] = p
+	}
+	handler, err := passkeys.Handler(func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+		p := tenants[x.R.Host]
+		if p == nil {
+			return nil, passkeys.ErrNotFound
+		}
+		return p, nil
+	}, passkeys.Hooks[passkeys.Exchange]{
+		GetUser: func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, host := range []string{"a.example", "b.example", "c.example"} {
+		r := httptest.NewRequest(http.MethodPost, "https://"+host+"/authenticate/begin", nil)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		var begun struct{ PublicKey struct{ RPID string } }
+		if err := json.Unmarshal(w.Body.Bytes(), &begun); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(w.Code, begun.PublicKey.RPID)
+	}
+	// Output:
+	// 200 a.example
+	// 200 b.example
+	// 404
+}
+
+// The same for another framework, whose adapter makes a router of the table.
+func ExampleRoutes() {
+	type request struct{ tenant string } // the framework's own context
+	var tenants map[string]*passkeys.Passkeys
+	routes, err := passkeys.Routes(func(r *request) (*passkeys.Passkeys, error) {
+		if p := tenants[r.tenant]; p != nil {
+			return p, nil
+		}
+		return nil, passkeys.ErrNotFound
+	}, passkeys.Hooks[*request]{
+		GetUser: func(*request) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range routes {
+		fmt.Println(r.Method, r.Path)
+	}
+	// Output:
+	// POST /register/begin
+	// POST /register/finish
+	// POST /authenticate/begin
+	// POST /authenticate/finish
+	// GET /credentials
+	// PATCH /credentials/{id}
+	// DELETE /credentials/{id}
+}
+
+// From the id in an audit event, or on the wire, to the one in the store.
+func ExampleDecodeID() {
+	id, err := passkeys.DecodeID("AQID_w")
+	fmt.Printf("%x %v %s\n", id, err, passkeys.EncodeID(id))
+	_, err = passkeys.DecodeID("AQID/w==")
+	fmt.Println(err)
+	// Output:
+	// 010203ff <nil> AQID_w
+	// passkeys: invalid_request
+}
+
+// Options that this package does not know go out with the others: in all
+// ceremonies by Config, or in one by adding to it before it is sent.
+func ExampleRequestOptions_extra() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials:  passkeys.NewMemoryCredentials(),
+		Secret:       bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		RequestExtra: map[string]json.RawMessage{"extensions": []byte(`{"appid":"https://example.org"}`)},
+		Rand:         bytes.NewReader(make([]byte, 32)), // for this example to be the same each time
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ceremony, err := p.BeginAuthentication(context.Background(), passkeys.AuthenticationRequest{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ceremony.PublicKey.Extra["later"] = []byte(`true`)
+	options, err := json.MarshalIndent(ceremony.PublicKey, "", "  ")
+	fmt.Println(string(options), err)
+	// Output:
+	// {
+	//   "challenge": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+	//   "timeout": 300000,
+	//   "rpId": "example.org",
+	//   "allowCredentials": [],
+	//   "userVerification": "preferred",
+	//   "extensions": {
+	//     "appid": "https://example.org"
+	//   },
+	//   "later": true
+	// } <nil>
 }

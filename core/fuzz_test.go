@@ -13,12 +13,44 @@ import (
 	"testing"
 	"time"
 
+	"github.com/passkeys-go/passkeys/core/internal/seal"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 )
 
 // Every parser of bytes from outside. What none of them may do is panic, take
 // more memory than the input deserves, answer with an error that is not one of
 // ours, or let anything in.
+
+// forgetful is a repository whose credentials do not remember with which
+// challenges they were used, for else that would refuse all that the fuzzer makes.
+type forgetful struct{ *MemoryCredentials }
+
+func (f forgetful) Get(ctx context.Context, id []byte) (Credential, error) {
+	c, err := f.MemoryCredentials.Get(ctx, id)
+	c.Spent = nil
+	return c, err
+}
+
+func (f forgetful) ListByUser(ctx context.Context, userID string) ([]Credential, error) {
+	list, err := f.MemoryCredentials.ListByUser(ctx, userID)
+	for i := range list {
+		list[i].Spent = nil
+	}
+	return list, err
+}
+
+// optionsOf is what a begin gave, as the browser gets it.
+func optionsOf[O CreationOptions | RequestOptions](f *testing.F, c *Ceremony[O], err error) []byte {
+	f.Helper()
+	if err != nil {
+		f.Fatal(err)
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return b
+}
 
 // outside is a relying party in which nothing but the one passkey is registered.
 func outside(f *testing.F) (*Passkeys, []byte, []byte) {
@@ -27,11 +59,11 @@ func outside(f *testing.F) (*Passkeys, []byte, []byte) {
 	challenge := bytes.Repeat([]byte{7}, challengeSize)
 	p, err := New(Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
-		Credentials: NewMemoryCredentials(),
+		Credentials: forgetful{NewMemoryCredentials()},
 		Challenges:  &recorded{challenge: challenge}, // the same one for ever
 		Rand:        bytes.NewReader(bytes.Repeat(challenge, 3)),
 		Attestation: AttestationDirect,
-		DecoySecret: bytes.Repeat([]byte{1}, 32),
+		Secret:      bytes.Repeat([]byte{1}, 32),
 		Logger:      slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -39,24 +71,16 @@ func outside(f *testing.F) (*Passkeys, []byte, []byte) {
 	}
 	a := passkeytest.New("https://example.org")
 	a.Attestation, a.Counter = "packed", passkeytest.CounterZero
-	begin := func(c *Ceremony, err error) []byte {
-		if err != nil {
-			f.Fatal(err)
-		}
-		b, err := json.Marshal(c)
-		if err != nil {
-			f.Fatal(err)
-		}
-		return b
-	}
-	creation, err := a.Create(begin(p.BeginRegistration(ctx, User{ID: "alice"})))
+	register, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "alice"}})
+	creation, err := a.Create(optionsOf(f, register, err))
 	if err != nil {
 		f.Fatal(err)
 	}
 	if _, err := p.FinishRegistration(ctx, RegistrationResponse{State: "handle", Credential: creation}); err != nil {
 		f.Fatal(err)
 	}
-	request, err := a.Get(begin(p.BeginAuthentication(ctx, "")))
+	signIn, err := p.BeginAuthentication(ctx, AuthenticationRequest{})
+	request, err := a.Get(optionsOf(f, signIn, err))
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -68,7 +92,7 @@ func FuzzFinishRegistration(f *testing.F) {
 	f.Add(creation)
 	f.Add(request)
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA","transports":["usb"]}}`))
-	if _, err := p.BeginRegistration(context.Background(), User{ID: "alice"}); err != nil {
+	if _, err := p.BeginRegistration(context.Background(), RegistrationRequest{User: User{ID: "alice"}}); err != nil {
 		f.Fatal(err)
 	}
 	stored, _ := p.Credentials(context.Background(), "alice")
@@ -76,11 +100,14 @@ func FuzzFinishRegistration(f *testing.F) {
 		c, err := p.FinishRegistration(context.Background(), RegistrationResponse{State: "handle", Credential: body})
 		var e *Error
 		switch {
-		case err == nil && !bytes.Equal(c.ID, stored[0].ID):
+		case err == nil && !bytes.Equal(c.Credential.ID, stored[0].ID):
 			// A new credential can be made by anyone who knows the challenge;
 			// what matters is that it is the client's own.
-			if c.UserID != "alice" || c.Validate() != nil {
+			if c.Credential.UserID != "alice" || c.Credential.Validate() != nil {
 				t.Errorf("registered %+v", c)
+			}
+			if err := p.Revoke(context.Background(), "alice", c.Credential.ID); err != nil { // or soon they are too many
+				t.Error(err)
 			}
 		case err != nil && (!errors.As(err, &e) || e.Status >= 500):
 			t.Errorf("%v", err)
@@ -111,6 +138,10 @@ func FuzzFinishAuthentication(f *testing.F) {
 			}
 		case !errors.As(err, &e) || e.Status >= 500:
 			t.Errorf("%v", err)
+		case bytes.Equal(body, request):
+			t.Errorf("what is valid is refused: %v (%s)", err, e.Reason())
+		case e.Code == ErrChallengeNotFound.Code:
+			t.Errorf("refused before it was looked at: %s", e.Reason())
 		}
 	})
 }
@@ -129,6 +160,7 @@ func FuzzRequestBody(f *testing.F) {
 	for i := range routes {
 		f.Add(uint(i), "application/json", []byte(`{"state":"handle","username":"a","deviceName":"b","credential":`+string(creation)+`}`))
 		f.Add(uint(i), "application/json; charset=utf-8", []byte(`{"state":"handle","userId":"a","credential":`+string(request)+`}`))
+		f.Add(uint(i), "application/json", []byte(`{"mode":"conditional","userId":""}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint, contentType string, body []byte) {
 		method, path, _ := strings.Cut(routes[route%uint(len(routes))], " ")
@@ -142,49 +174,110 @@ func FuzzRequestBody(f *testing.F) {
 	})
 }
 
-func FuzzStatelessHandle(f *testing.F) {
-	key := bytes.Repeat([]byte{1}, 32)
-	s, err := NewStatelessChallenges(key)
+// FuzzState signs in with whatever is given as state: with nothing but what begin
+// has sealed is anyone let in, and all else is not found.
+func FuzzState(f *testing.F) {
+	ctx := context.Background()
+	clock := &passkeytest.Clock{} // which stands: the seeds must not expire while it runs
+	p, err := New(Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: forgetful{NewMemoryCredentials()},
+		Rand:        bytes.NewReader(bytes.Repeat([]byte{7}, 2*challengeSize)),
+		Secret:      bytes.Repeat([]byte{1}, 32),
+		OldSecrets:  [][]byte{bytes.Repeat([]byte{2}, 32)},
+		Logger:      slog.New(slog.DiscardHandler),
+		Now:         clock.Now,
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
-	handle, err := s.Put(context.Background(), []byte("payload"), time.Now().Add(24*time.Hour))
+	a := passkeytest.New("https://example.org")
+	a.Counter, a.CredentialID = passkeytest.CounterZero, []byte("credential")
+	creation, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "alice"}})
+	credential, err := a.Create(optionsOf(f, creation, err))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(handle)
-	f.Add(handle[:len(handle)-1])
+	if _, err := p.FinishRegistration(ctx, RegistrationResponse{State: creation.State, Credential: credential}); err != nil {
+		f.Fatal(err)
+	}
+	request, err := p.BeginAuthentication(ctx, AuthenticationRequest{})
+	credential, err = a.Get(optionsOf(f, request, err))
+	if err != nil {
+		f.Fatal(err)
+	}
+	state := request.State
+	sealed, ok := p.states.Open(state)
+	if !ok {
+		f.Fatal("the state does not open")
+	}
+	raw, err := DecodeID(state)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(state)
+	f.Add(state[:len(state)-1])
+	f.Add(state + "A")
+	f.Add(state + "=")
+	f.Add(state + "\n")
+	f.Add(strings.Replace(state, state[40:41], " ", 1))
+	f.Add(EncodeID(append([]byte{1}, raw[1:]...)))
+	f.Add(EncodeID(sealed))
+	f.Add(creation.State) // for another purpose
+	f.Add(seal.New("another use", bytes.Repeat([]byte{1}, 32)).Seal(sealed))
+	f.Add(seal.New("state", bytes.Repeat([]byte{3}, 32)).Seal(sealed))
 	f.Add("")
-	f.Add("AQ")
+	f.Add("Ag")
+	f.Add(strings.Repeat("A", 1<<13))
 	f.Fuzz(func(t *testing.T, text string) {
-		// Each of the fuzzer's processes has sealed a handle of its own.
-		got, err := s.Consume(context.Background(), text)
-		if err == nil && string(got) != "payload" || err != nil && !errors.Is(err, ErrChallengeNotFound) || text == handle && err != nil {
-			t.Errorf("%q: %q, %v", text, got, err)
+		_, err := p.FinishAuthentication(ctx, AuthenticationResponse{State: text, Credential: credential})
+		if text == state && err != nil || err != nil && !errors.Is(err, ErrChallengeNotFound) {
+			t.Errorf("%q: %v", text, err)
+		}
+		// Each of the fuzzer's processes has sealed a state of its own; what is in
+		// it is the same in all.
+		if opened, _ := p.states.Open(text); err == nil && !bytes.Equal(opened, sealed) {
+			t.Errorf("%q signs in with %x", text, opened)
 		}
 	})
 }
 
 func FuzzPayload(f *testing.F) {
-	f.Add(payload{purpose: forRegistration, expiresAt: time.UnixMilli(1), challenge: []byte{1}, userID: "u", session: "s"}.encode())
+	for _, c := range []payload{
+		{purpose: forRegistration, mode: ModeRegistration, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, realm: "r", userID: "u", session: "s"},
+		{purpose: forAuthentication, mode: ModeUsername, issuedAt: time.UnixMicro(-1), expiresAt: time.UnixMicro(1 << 62), challenge: []byte{1}, userID: "u"},
+		{purpose: forAuthentication, mode: ModeConditional, challenge: bytes.Repeat([]byte{1}, 32)},
+		{purpose: forAuthentication, mode: ModeConditional, challenge: []byte{1}, userID: "u"}, // is for nobody in particular
+	} {
+		f.Add(c.encode())
+	}
 	f.Add([]byte{payloadVersion})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodePayload(b)
-		if err == nil && !bytes.Equal(c.encode(), b) {
+		if err != nil {
+			return
+		}
+		if !bytes.Equal(c.encode(), b) {
 			t.Errorf("%x has another spelling, %x", b, c.encode())
+		}
+		if len(c.challenge) == 0 || !c.mode.of(c.purpose, c.userID != "") {
+			t.Errorf("%x is %+v", b, c)
 		}
 	})
 }
 
 func FuzzConfigFromEnv(f *testing.F) {
-	f.Add("example.org", "https://example.org,android:apk-key-hash:AAAA", "5m", "required", "ES256,EdDSA", "00000000-0000-0000-0000-000000000000", "50")
-	f.Add("localhost", "http://localhost:8080", "300", "", "", "", "-1")
-	f.Add("[::1]", "https://[::1]:443", "1h1h", "x", ",,", "----", "0x10")
-	f.Fuzz(func(t *testing.T, id, origins, ttl, uv, algorithms, aaguids, most string) {
+	secret := strings.Repeat("s", 32)
+	f.Add("example.org", "https://example.org,android:apk-key-hash:AAAA", "5m", "required", "ES256,EdDSA", "00000000-0000-0000-0000-000000000000", "50", secret, secret+","+secret, "hybrid", "packed,tpm")
+	f.Add("localhost", "http://localhost:8080", "300", "", "", "", "-1", "", "", "", "")
+	f.Add("localhost", "http://localhost:8080", "1h", "", "", "", "", secret+",", " "+secret+" , ", "security-key,client-device", "x")
+	f.Add("[::1]", "https://[::1]:443", "1h1h", "x", ",,", "----", "0x10", "short", secret, "phone", "android key")
+	f.Fuzz(func(t *testing.T, id, origins, ttl, uv, algorithms, aaguids, most, secret, old, hints, formats string) {
 		for name, value := range map[string]string{
 			"PASSKEYS_RP_ID": id, "PASSKEYS_RP_NAME": "Example", "PASSKEYS_EXPECTED_ORIGINS": origins, "PASSKEYS_TOP_ORIGINS": origins,
-			"PASSKEYS_CHALLENGE_TTL": ttl, "PASSKEYS_TIMEOUT": ttl, "PASSKEYS_USER_VERIFICATION": uv, "PASSKEYS_RESIDENT_KEY": uv,
-			"PASSKEYS_ALGORITHMS": algorithms, "PASSKEYS_ALLOWED_AAGUIDS": aaguids, "PASSKEYS_MAX_CREDENTIALS": most, "PASSKEYS_DECOY_SECRET": origins,
+			"PASSKEYS_CHALLENGE_TTL": ttl, "PASSKEYS_CONDITIONAL_TTL": ttl, "PASSKEYS_TIMEOUT": ttl, "PASSKEYS_USER_VERIFICATION": uv, "PASSKEYS_RESIDENT_KEY": uv,
+			"PASSKEYS_ALGORITHMS": algorithms, "PASSKEYS_ALLOWED_AAGUIDS": aaguids, "PASSKEYS_MAX_CREDENTIALS": most,
+			"PASSKEYS_SECRET": secret, "PASSKEYS_OLD_SECRETS": old, "PASSKEYS_HINTS": hints, "PASSKEYS_ATTESTATION_FORMATS": formats,
 		} {
 			if strings.IndexByte(value, 0) >= 0 {
 				return // no environment can hold it
@@ -197,6 +290,14 @@ func FuzzConfigFromEnv(f *testing.F) {
 				t.Errorf("%v names no variable", err)
 			}
 			return
+		}
+		// A secret must be the same once it has moved to the old ones.
+		if len(cfg.Secret) > 0 {
+			t.Setenv("PASSKEYS_OLD_SECRETS", "  "+string(cfg.Secret)+" ,"+old)
+			moved, err := ConfigFromEnv()
+			if err != nil || len(moved.OldSecrets) != 1+len(cfg.OldSecrets) || !bytes.Equal(moved.OldSecrets[0], cfg.Secret) {
+				t.Errorf("the secret %q becomes an old one %q, %v", cfg.Secret, moved.OldSecrets, err)
+			}
 		}
 		cfg.Credentials = NewMemoryCredentials()
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -3,12 +3,16 @@ package passkeys_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +42,20 @@ func TestRegistrationRefuses(t *testing.T) {
 	modulus := func(bits uint) []byte {
 		n := new(big.Int).Lsh(big.NewInt(1), bits)
 		return n.Sub(n, big.NewInt(1)).Bytes()
+	}
+	// A point, and behind it a member that nobody knows.
+	large := func() []byte {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := k.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := append(ec2(0x26, 1, point[1:33], point[33:]), 0x61, 'x', 0x59, 0x10, 0)
+		key[0]++
+		return append(key, make([]byte, 4096)...)
 	}
 	even := modulus(2048)
 	even[255] = 0xfe
@@ -74,6 +92,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"RSA with an even modulus", "it is no product of two odd primes", key(rsa(even, f4)), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with a huge exponent", "the standard library refuses to verify with it", key(rsa(modulus(2048), []byte{1, 0, 0, 0, 1})), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with leading zeros", "the modulus is written one way", key(rsa(append([]byte{0}, modulus(2048)...), f4)), passkeys.ReasonPublicKeyInvalid},
+		{"a key and 4 KiB more", "no store has to keep it", key(large()), passkeys.ReasonPublicKeyInvalid},
 		{"algorithm not asked for", "the key's own algorithm counts, not the client's word for it", func(a *passkeytest.Authenticator) {
 			a.Algorithm = passkeytest.RS256
 			a.Corrupt = func(r *passkeytest.Response) { r.PublicKeyAlgorithm = passkeytest.ES256 }
@@ -85,7 +104,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"our origin in other letters", "origins match byte for byte", client(func(c *passkeytest.ClientData) { c.Origin = "HTTPS://EXAMPLE.ORG" }), passkeys.ReasonOriginMismatch},
 		{"our origin with a path", "origins match byte for byte", client(func(c *passkeytest.ClientData) { c.Origin += "/x" }), passkeys.ReasonOriginMismatch},
 		{"our origin with its port", "origins match byte for byte", client(func(c *passkeytest.ClientData) { c.Origin += ":443" }), passkeys.ReasonOriginMismatch},
-		{"cross-origin frame", "nobody may embed us unless he is named", client(func(c *passkeytest.ClientData) { c.CrossOrigin = true }), passkeys.ReasonCrossOrigin},
+		{"cross-origin frame", "nobody may embed us unless they are named", client(func(c *passkeytest.ClientData) { c.CrossOrigin = true }), passkeys.ReasonCrossOrigin},
 		{"top origin without a frame", "a top origin only comes with cross-origin", client(func(c *passkeytest.ClientData) { c.TopOrigin = "https://partner.example" }), passkeys.ReasonTopOriginMismatch},
 		{"client data that is no JSON", "what cannot be read cannot be verified", client(func(c *passkeytest.ClientData) { c.Raw = []byte("{") }), passkeys.ReasonClientDataMalformed},
 		{"another RP id", "a credential for another site is none for ours", func(a *passkeytest.Authenticator) { a.RPID = "evil.example" }, passkeys.ReasonRPIDMismatch},
@@ -146,7 +165,7 @@ func TestSignInRefuses(t *testing.T) {
 		{"another challenge", "the challenge is the one that was issued", client(func(c *passkeytest.ClientData) { c.Challenge = "AAAA" }), passkeys.ReasonChallengeMismatch},
 		{"another origin", "a phishing site is not ours", func(a *passkeytest.Authenticator) { a.Origin = "https://evil.example" }, passkeys.ReasonOriginMismatch},
 		{"our origin with a path", "origins match byte for byte", client(func(c *passkeytest.ClientData) { c.Origin += "/" }), passkeys.ReasonOriginMismatch},
-		{"cross-origin frame", "nobody may embed us unless he is named", client(func(c *passkeytest.ClientData) { c.CrossOrigin = true }), passkeys.ReasonCrossOrigin},
+		{"cross-origin frame", "nobody may embed us unless they are named", client(func(c *passkeytest.ClientData) { c.CrossOrigin = true }), passkeys.ReasonCrossOrigin},
 		{"client data that is no JSON", "what cannot be read cannot be verified", client(func(c *passkeytest.ClientData) { c.Raw = []byte("[]") }), passkeys.ReasonClientDataMalformed},
 		{"another RP id", "a credential for another site is none for ours", func(a *passkeytest.Authenticator) { a.RPID = "evil.example" }, passkeys.ReasonRPIDMismatch},
 		{"user not present", "somebody must have touched it", func(a *passkeytest.Authenticator) { a.UserNotPresent = true }, passkeys.ReasonUserPresenceMissing},
@@ -185,12 +204,11 @@ func TestUsernameFirst(t *testing.T) {
 	}
 	a.OmitUserHandle = true
 	if _, err := b.FinishAuthentication(ctx, b.get(a, alice.ID)); err != nil {
-		t.Errorf("the user was named at begin, so his handle may be missing: %v", err)
+		t.Errorf("the user was named at begin, so their handle may be missing: %v", err)
 	}
 	a.OmitUserHandle = false
 
-	options, state := b.options(b.BeginAuthentication(ctx, ""))
-	_ = options
+	_, state := b.request(passkeys.AuthenticationRequest{})
 	r := b.get(a, "")
 	r.State = state
 	_, err := b.FinishAuthentication(ctx, r)
@@ -198,17 +216,79 @@ func TestUsernameFirst(t *testing.T) {
 
 	// Bob began; alice's passkey answers. It is stored, so "not found", on which
 	// a browser drops the passkey, would be wrong.
-	options, state = b.options(b.BeginAuthentication(ctx, "bob-id"))
+	options, state := b.request(passkeys.AuthenticationRequest{UserID: "bob-id"})
 	credential, err := a.Get(withoutAllowList(t, options))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
 	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonUserMismatch)
+}
 
-	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonUserMismatch)
-	if _, err := b.BeginAuthentication(ctx, strings.Repeat("x", 65)); !errors.Is(err, passkeys.ErrInvalidRequest) {
-		t.Errorf("a user id of 65 bytes: %v", err)
+// What a sign-in is begun for, and what there is none of.
+func TestAuthenticationRequests(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t)
+	b.mustRegister(passkeytest.New(origin))
+	long := strings.Repeat("x", 65)
+	for _, row := range []struct {
+		request passkeys.AuthenticationRequest
+		mode    passkeys.Mode // "" is refused
+		lists   int           // -1: decoys
+		err     *passkeys.Error
+		why     passkeys.Reason
+	}{
+		{request: passkeys.AuthenticationRequest{}, mode: passkeys.ModeUsernameless},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeUsernameless}, mode: passkeys.ModeUsernameless},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeConditional}, mode: passkeys.ModeConditional},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeImmediate}, mode: passkeys.ModeImmediate},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID}, mode: passkeys.ModeUser, lists: 1},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeUser}, mode: passkeys.ModeUser, lists: 1},
+		{request: passkeys.AuthenticationRequest{UserID: "nobody"}, mode: passkeys.ModeUser, lists: -1},
+		{request: passkeys.AuthenticationRequest{UserID: long[:64]}, mode: passkeys.ModeUser, lists: -1},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Username: "alice"}, mode: passkeys.ModeUsername, lists: 1},
+		{request: passkeys.AuthenticationRequest{UserID: "bob-id", Username: "bob"}, mode: passkeys.ModeUsername, lists: -1},
+		{request: passkeys.AuthenticationRequest{Username: "nobody"}, mode: passkeys.ModeUsername, lists: -1},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeUsername}, mode: passkeys.ModeUsername, lists: -1},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeUsername}, mode: passkeys.ModeUsername, lists: 1},
+
+		{request: passkeys.AuthenticationRequest{UserID: long}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: long, Username: "alice"}, err: passkeys.ErrConfiguration, why: passkeys.ReasonUserInvalid},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeUser}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{Mode: passkeys.ModeRegistration}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeRegistration}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{Mode: "optional"}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeUsernameless}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeConditional}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Mode: passkeys.ModeImmediate}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{Username: "alice", Mode: passkeys.ModeUsernameless}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{Username: "alice", Mode: passkeys.ModeConditional}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{Username: "alice", Mode: passkeys.ModeImmediate}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+		{request: passkeys.AuthenticationRequest{UserID: alice.ID, Username: "alice", Mode: passkeys.ModeUser}, err: passkeys.ErrInvalidRequest, why: passkeys.ReasonRequestMalformed},
+	} {
+		c, err := b.BeginAuthentication(ctx, row.request)
+		if row.err != nil {
+			b.refused(err, row.err, row.why)
+			if c != nil {
+				t.Errorf("%+v: refused, and begun", row.request)
+			}
+			if e := b.events.last(); e.Mode != "" && e.Mode != row.request.Mode && row.err == passkeys.ErrInvalidRequest && len(row.request.UserID) <= 64 {
+				t.Errorf("%+v: the event has mode %q", row.request, e.Mode)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%+v: %v", row.request, err)
+			continue
+		}
+		if e := b.events.last(); e.Type != passkeys.AuthenticationBegan || e.Mode != row.mode {
+			t.Errorf("%+v: the event is %+v", row.request, e)
+		}
+		list := c.PublicKey.AllowCredentials
+		own := len(list) == 1 && list[0].ID == passkeys.EncodeID(b.stored().ID)
+		if (len(list) == 0) != (row.lists == 0) || own != (row.lists == 1) {
+			t.Errorf("%+v: lists %+v", row.request, list)
+		}
 	}
 }
 
@@ -230,44 +310,99 @@ func withoutAllowList(t *testing.T, options []byte) []byte {
 
 func TestChallengeIsForOneCeremonyAndOneUse(t *testing.T) {
 	ctx := context.Background()
-	b := newBench(t)
-	a := passkeytest.New(origin)
-	b.mustRegister(a)
+	for _, row := range []struct {
+		name        string
+		configure   func(*passkeys.Config)
+		spent       passkeys.Reason // what a second finish is told after a success
+		afterMisuse passkeys.Reason // and after an attempt for another purpose, or one that did not verify: "" is nothing
+	}{
+		{"sealed", func(*passkeys.Config) {}, passkeys.ReasonChallengeSpent, ""},
+		{"in a store", inMemory, passkeys.ReasonChallengeNotFound, passkeys.ReasonChallengeNotFound},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := newBench(t, row.configure)
+			a := passkeytest.New(origin)
+			b.mustRegister(a)
 
-	// A registration's challenge, signed as a sign-in.
-	registration, state := b.options(b.BeginRegistration(ctx, alice))
-	var o struct {
-		PublicKey struct {
-			Challenge string `json:"challenge"`
-		} `json:"publicKey"`
-	}
-	if err := json.Unmarshal(registration, &o); err != nil {
-		t.Fatal(err)
-	}
-	a.Alter = func(c *passkeytest.ClientData, _ *passkeytest.AuthenticatorData) { c.Challenge = o.PublicKey.Challenge }
-	r := b.get(a, "")
-	a.Alter = nil
-	r.State = state
-	_, err := b.FinishAuthentication(ctx, r)
-	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose)
-	if _, err := b.FinishAuthentication(ctx, r); reason(err) != passkeys.ReasonChallengeNotFound {
-		t.Errorf("the challenge outlived its misuse: %v", err)
-	}
+			// A registration's challenge, signed as a sign-in.
+			registration, state := b.creation(alice)
+			var o struct {
+				PublicKey struct {
+					Challenge string `json:"challenge"`
+				} `json:"publicKey"`
+			}
+			if err := json.Unmarshal(registration, &o); err != nil {
+				t.Fatal(err)
+			}
+			a.Alter = func(c *passkeytest.ClientData, _ *passkeytest.AuthenticatorData) { c.Challenge = o.PublicKey.Challenge }
+			r := b.get(a, "")
+			a.Alter = nil
+			r.State = state
+			_, err := b.FinishAuthentication(ctx, r)
+			b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose)
+			_, err = b.FinishAuthentication(ctx, r)
+			if row.afterMisuse == "" {
+				b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose)
+			} else {
+				b.refused(err, passkeys.ErrChallengeNotFound, row.afterMisuse)
+			}
 
-	// A second finish of a first that succeeded.
-	r = b.get(a, "")
-	if _, err := b.FinishAuthentication(ctx, r); err != nil {
-		t.Fatal(err)
-	}
-	_, err = b.FinishAuthentication(ctx, r)
-	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+			// And a sign-in's, as a registration.
+			options, state := b.request(passkeys.AuthenticationRequest{UserID: alice.ID})
+			if err := json.Unmarshal(options, &o); err != nil {
+				t.Fatal(err)
+			}
+			other := passkeytest.New(origin)
+			other.Alter = func(c *passkeytest.ClientData, _ *passkeytest.AuthenticatorData) { c.Challenge = o.PublicKey.Challenge }
+			creation := b.create(other)
+			creation.State = state
+			_, err = b.FinishRegistration(ctx, creation)
+			b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose)
 
-	// A second finish of a first that failed.
-	a.Corrupt = func(r *passkeytest.Response) { r.Signature[8] ^= 1 }
-	r = b.get(a, "")
-	_, _ = b.FinishAuthentication(ctx, r)
-	_, err = b.FinishAuthentication(ctx, r)
-	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+			// A second finish of a first that succeeded.
+			r = b.get(a, "")
+			if _, err := b.FinishAuthentication(ctx, r); err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.FinishAuthentication(ctx, r)
+			b.refused(err, passkeys.ErrChallengeNotFound, row.spent)
+
+			// And of a registration.
+			other = passkeytest.New(origin)
+			creation = b.create(other)
+			if _, err := b.FinishRegistration(ctx, creation); err != nil {
+				t.Fatal(err)
+			}
+			_, err = b.FinishRegistration(ctx, creation)
+			b.refused(err, passkeys.ErrChallengeNotFound, row.spent)
+
+			// A second finish of a first that failed.
+			bad := a.Clone()
+			bad.Corrupt = func(r *passkeytest.Response) { r.Signature[8] ^= 1 }
+			begun, state := b.request(passkeys.AuthenticationRequest{})
+			wrong, errBad := bad.Get(begun)
+			right, errGood := a.Get(begun)
+			if err := errors.Join(errBad, errGood); err != nil {
+				t.Fatal(err)
+			}
+			finish := func(credential json.RawMessage) error {
+				_, err := b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
+				return err
+			}
+			b.refused(finish(wrong), passkeys.ErrAssertionVerification, passkeys.ReasonSignatureInvalid)
+			if row.afterMisuse != "" {
+				b.refused(finish(wrong), passkeys.ErrChallengeNotFound, row.afterMisuse)
+				b.refused(finish(right), passkeys.ErrChallengeNotFound, row.afterMisuse)
+				return
+			}
+			b.refused(finish(wrong), passkeys.ErrAssertionVerification, passkeys.ReasonSignatureInvalid)
+			if err := finish(right); err != nil {
+				t.Errorf("the first that verifies: %v", err)
+			}
+			b.refused(finish(right), passkeys.ErrChallengeNotFound, row.spent)
+			b.refused(finish(wrong), passkeys.ErrChallengeNotFound, row.spent)
+		})
+	}
 }
 
 // forgetful is a store that never looks at the clock.
@@ -281,10 +416,14 @@ func (s *forgetful) Put(_ context.Context, payload []byte, _ time.Time) (string,
 func (s *forgetful) Consume(context.Context, string) ([]byte, error) { return s.payload, nil }
 
 func TestChallengeExpiresByTheServersClock(t *testing.T) {
-	for name, store := range map[string]passkeys.ChallengeStore{"the default store": nil, "a store that forgets to": &forgetful{}} {
+	for name, configure := range map[string]func(*passkeys.Config){
+		"the sealed state":        func(*passkeys.Config) {},
+		"a store":                 inMemory,
+		"a store that forgets to": func(c *passkeys.Config) { c.Challenges = &forgetful{} },
+	} {
 		for _, after := range []time.Duration{time.Minute - time.Millisecond, time.Minute} {
 			t.Run(fmt.Sprint(name, " after ", after), func(t *testing.T) {
-				b := newBench(t, func(c *passkeys.Config) { c.ChallengeTTL, c.Challenges = time.Minute, store })
+				b := newBench(t, configure, func(c *passkeys.Config) { c.ChallengeTTL = time.Minute })
 				a := passkeytest.New(origin)
 				r := b.create(a)
 				b.clock.Advance(after)
@@ -304,14 +443,38 @@ func TestChallengeExpiresByTheServersClock(t *testing.T) {
 	}
 }
 
+// What a store gives back that this version cannot read, as another version of it
+// may have left there, is not found. It is nobody's fault, so not the server's.
+func TestAPayloadThatCannotBeReadIsNotFound(t *testing.T) {
+	for name, spoil := range map[string]func([]byte) []byte{
+		"of the next version":   func(b []byte) []byte { b[0]++; return b },
+		"of the version before": func(b []byte) []byte { b[0]--; return b },
+		"cut off":               func(b []byte) []byte { return b[:len(b)-1] },
+		"empty":                 func([]byte) []byte { return nil },
+		"a byte too long":       func(b []byte) []byte { return append(b, 0) },
+	} {
+		store := &forgetful{}
+		b := newBench(t, func(c *passkeys.Config) { c.Challenges = store })
+		a := passkeytest.New(origin)
+		b.mustRegister(a)
+		r := b.get(a, "")
+		store.payload = spoil(store.payload)
+		_, err := b.FinishAuthentication(t.Context(), r)
+		b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+		if e := b.events.last(); e.CeremonyID != "" || e.Mode != "" {
+			t.Errorf("%s: %+v", name, e)
+		}
+	}
+}
+
 func TestUnsolicitedExtensionOutputsAreIgnored(t *testing.T) {
 	b := newBench(t)
 	a := passkeytest.New(origin)
 	a.Corrupt = func(r *passkeytest.Response) {
 		r.ClientExtensionResults = map[string]any{"appid": false, "credProps": "nonsense", "prf": nil}
 	}
-	if c := b.mustRegister(a); c.Discoverable {
-		t.Error("nonsense made the credential discoverable")
+	if c := b.mustRegister(a); c.Discoverable != passkeys.DiscoverableUnknown {
+		t.Errorf("nonsense made the credential discoverable: %q", c.Discoverable)
 	}
 	b.mustSignIn(a) // Safari sends appid: false
 }
@@ -466,6 +629,49 @@ func TestSignCount(t *testing.T) {
 			t.Errorf("events %+v", e)
 		}
 	})
+	t.Run("device-bound", func(t *testing.T) {
+		b, a, _, err := regressed(passkeys.DeviceBound)
+		b.refused(err, passkeys.ErrCloneDetected, passkeys.ReasonSignCountRegressed)
+		if c := b.stored(); c.SignCount != 2 || c.Quarantined() {
+			t.Errorf("stored %d, quarantined %v", c.SignCount, c.Quarantined())
+		}
+		b.mustSignIn(a)
+	})
+	t.Run("device-bound, of a synced passkey", func(t *testing.T) {
+		b := newBench(t, func(c *passkeys.Config) { c.SignCountPolicy = passkeys.DeviceBound })
+		a := passkeytest.New(origin)
+		a.BackupEligible = true
+		b.mustRegister(a)
+		moved := a.Clone() // to a provider that has its key and not its counter
+		for range 5 {
+			b.mustSignIn(a)
+		}
+		b.events.reset()
+		for range 2 {
+			if r := b.mustSignIn(moved); r.Credential.SignCount != 5 || b.stored().SignCount != 5 {
+				t.Errorf("%d, stored %d", r.Credential.SignCount, b.stored().SignCount)
+			}
+		}
+		if e := b.events.list; len(e) != 6 || e[1].Type != passkeys.CloneSuspected || e[1].Reason != passkeys.ReasonSignCountRegressed || e[2].Type != passkeys.AuthenticationSucceeded {
+			t.Errorf("events %+v", e)
+		}
+	})
+	t.Run("device-bound, of one that says just now that it is synced", func(t *testing.T) {
+		b := newBench(t, func(c *passkeys.Config) {
+			c.SignCountPolicy, c.BackupEligibility = passkeys.DeviceBound, passkeys.BackupEligibilityAllow
+		})
+		a := passkeytest.New(origin)
+		b.mustRegister(a)
+		clone := a.Clone()
+		b.mustSignIn(a)
+		b.mustSignIn(a)
+		clone.BackupEligible = true
+		_, err := b.signIn(clone)
+		b.refused(err, passkeys.ErrCloneDetected, passkeys.ReasonSignCountRegressed)
+		if b.stored().BackupEligible {
+			t.Error("it is stored as synced")
+		}
+	})
 	t.Run("staying 0", func(t *testing.T) {
 		b := newBench(t)
 		a := passkeytest.New(origin)
@@ -477,42 +683,231 @@ func TestSignCount(t *testing.T) {
 	})
 }
 
-// overtaken lets another sign-in pass between the read and the write.
-type overtaken struct{ *passkeys.MemoryCredentials }
+// overtaken lets others change the credential between the read and the write.
+type overtaken struct {
+	*passkeys.MemoryCredentials
+	others  []func(*passkeys.Credential)
+	updates int
+}
 
-func (o overtaken) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-	other := u
-	other.SignCount++
-	if _, err := o.MemoryCredentials.UpdateUsage(ctx, id, other); err != nil {
-		return 0, err
+func (o *overtaken) Update(ctx context.Context, c passkeys.Credential) error {
+	if o.updates++; len(o.others) > 0 {
+		other, err := o.Get(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		o.others[0](&other)
+		if err := o.MemoryCredentials.Update(ctx, other); err != nil {
+			return err
+		}
+		o.others = o.others[1:]
 	}
-	return o.MemoryCredentials.UpdateUsage(ctx, id, u)
+	return o.MemoryCredentials.Update(ctx, c)
+}
+
+func newOvertaken(t *testing.T, configure ...func(*passkeys.Config)) (*bench, *overtaken) {
+	t.Helper()
+	o := &overtaken{}
+	return newBench(t, append(configure, func(c *passkeys.Config) {
+		o.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
+		c.Credentials = o
+	})...), o
+}
+
+func count(n uint32) func(*passkeys.Credential) {
+	return func(c *passkeys.Credential) { c.SignCount = n }
 }
 
 func TestRaceIsRefusedNotPunished(t *testing.T) {
-	b := newBench(t, func(c *passkeys.Config) {
-		c.SignCountPolicy = passkeys.FlagDisable
-		c.Credentials = overtaken{c.Credentials.(*passkeys.MemoryCredentials)}
+	for _, policy := range []passkeys.SignCountPolicy{passkeys.StrictReject, passkeys.DeviceBound, passkeys.FlagDisable} {
+		for _, row := range []struct {
+			signIns, ahead uint32
+			counter        passkeytest.CounterMode
+		}{{signIns: 0, ahead: 2}, {signIns: 0, ahead: 1}, {signIns: 3, ahead: 4}, {signIns: 3, ahead: 5}, {ahead: 3, counter: passkeytest.CounterZero}} {
+			b, store := newOvertaken(t, func(c *passkeys.Config) { c.SignCountPolicy = policy })
+			a := passkeytest.New(origin)
+			a.Counter = row.counter
+			b.mustRegister(a)
+			for range row.signIns {
+				b.mustSignIn(a)
+			}
+			store.others = []func(*passkeys.Credential){count(row.ahead)}
+			_, err := b.signIn(a)
+			b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonSignCountRaced)
+			if b.events.last().Type != passkeys.AuthenticationFailed {
+				t.Errorf("the event is %s", b.events.last().Type)
+			}
+			if c := b.stored(); c.Quarantined() || c.SignCount != row.ahead {
+				t.Errorf("quarantined %v, counter %d", c.Quarantined(), c.SignCount)
+			}
+		}
+	}
+}
+
+// A sign-in is decided again on what others have made of its credential.
+func TestWhatOthersChangeMeanwhileHolds(t *testing.T) {
+	at := time.Date(2029, 1, 1, 0, 0, 0, 0, time.UTC)
+	rename := func(c *passkeys.Credential) { c.DeviceName = "renamed" }
+	for _, row := range []struct {
+		name    string
+		others  []func(*passkeys.Credential)
+		counter passkeytest.CounterMode
+		err     *passkeys.Error
+		why     passkeys.Reason
+		want    func(passkeys.Credential) bool
+	}{
+		{name: "a rename is not lost", others: []func(*passkeys.Credential){rename},
+			want: func(c passkeys.Credential) bool { return c.DeviceName == "renamed" && c.SignCount == 1 }},
+		{name: "nor are many changes", others: slices.Repeat([]func(*passkeys.Credential){rename}, 31),
+			want: func(c passkeys.Credential) bool { return c.DeviceName == "renamed" && c.SignCount == 1 }},
+		{name: "too many changes are the server's fault", others: slices.Repeat([]func(*passkeys.Credential){rename}, 33),
+			err: passkeys.ErrStorageUnavailable, why: passkeys.ReasonStorageFailed,
+			want: func(c passkeys.Credential) bool { return c.SignCount == 0 && c.LastUsedAt.IsZero() }},
+		{name: "a quarantine is not lifted", others: []func(*passkeys.Credential){func(c *passkeys.Credential) { c.QuarantinedAt, c.QuarantineReason = at, "theirs" }},
+			err: passkeys.ErrCloneDetected, why: passkeys.ReasonCredentialQuarantined,
+			want: func(c passkeys.Credential) bool {
+				return c.QuarantinedAt.Equal(at) && c.QuarantineReason == "theirs" && c.SignCount == 0
+			}},
+		{name: "an eligibility that was settled is", others: []func(*passkeys.Credential){func(c *passkeys.Credential) { c.BackupEligible = true }},
+			err: passkeys.ErrAssertionVerification, why: passkeys.ReasonBackupEligibilityChanged,
+			want: func(c passkeys.Credential) bool { return c.BackupEligible && c.SignCount == 0 }},
+		{name: "two sign-ins with a synced passkey both pass", others: []func(*passkeys.Credential){func(c *passkeys.Credential) { c.LastUsedAt = at }}, counter: passkeytest.CounterZero,
+			want: func(c passkeys.Credential) bool { return c.SignCount == 0 && c.LastUsedAt.After(at) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b, store := newOvertaken(t)
+			a := passkeytest.New(origin)
+			a.Counter = row.counter
+			b.mustRegister(a)
+			store.others = row.others
+			if _, err := b.signIn(a); row.err != nil {
+				b.refused(err, row.err, row.why)
+			} else if err != nil {
+				t.Errorf("%v (%s)", err, reason(err))
+			}
+			if c := b.stored(); !row.want(c) {
+				t.Errorf("stored %+v", c)
+			}
+		})
+	}
+	t.Run("a revocation", func(t *testing.T) {
+		b, store := newOvertaken(t)
+		a := passkeytest.New(origin)
+		c := b.mustRegister(a)
+		store.others = []func(*passkeys.Credential){func(*passkeys.Credential) {
+			if err := b.Revoke(t.Context(), alice.ID, c.ID); err != nil {
+				t.Fatal(err)
+			}
+		}}
+		_, err := b.signIn(a)
+		b.refused(err, passkeys.ErrCredentialNotFound, passkeys.ReasonCredentialUnknown)
 	})
-	a := passkeytest.New(origin)
-	b.mustRegister(a)
-	_, err := b.signIn(a)
-	b.refused(err, passkeys.ErrAssertionVerification, passkeys.ReasonSignCountRaced)
-	if c := b.stored(); c.Quarantined() || c.SignCount != 2 {
-		t.Errorf("quarantined %v, counter %d", c.Quarantined(), c.SignCount)
+	t.Run("a clone is quarantined all the same", func(t *testing.T) {
+		b, store := newOvertaken(t, func(c *passkeys.Config) { c.SignCountPolicy = passkeys.FlagDisable })
+		a := passkeytest.New(origin)
+		b.mustRegister(a)
+		clone := a.Clone()
+		b.mustSignIn(a)
+		b.mustSignIn(a)
+		store.others = []func(*passkeys.Credential){rename, count(9)}
+		_, err := b.signIn(clone)
+		b.refused(err, passkeys.ErrCloneDetected, passkeys.ReasonSignCountRegressed)
+		if c := b.stored(); !c.Quarantined() || c.DeviceName != "renamed" || c.SignCount != 9 {
+			t.Errorf("stored %+v", c)
+		}
+	})
+	t.Run("a rename and a restoration", func(t *testing.T) {
+		b, store := newOvertaken(t)
+		c := b.mustRegister(passkeytest.New(origin))
+		store.others = []func(*passkeys.Credential){count(5), func(c *passkeys.Credential) { c.QuarantinedAt = at }}
+		if err := b.Rename(t.Context(), alice.ID, c.ID, "mine"); err != nil {
+			t.Fatal(err)
+		}
+		if c := b.stored(); c.DeviceName != "mine" || c.SignCount != 5 || !c.Quarantined() {
+			t.Errorf("stored %+v", c)
+		}
+		store.others = []func(*passkeys.Credential){count(6)}
+		if err := b.Restore(t.Context(), alice.ID, c.ID); err != nil {
+			t.Fatal(err)
+		}
+		if c := b.stored(); c.DeviceName != "mine" || c.SignCount != 6 || c.Quarantined() {
+			t.Errorf("stored %+v", c)
+		}
+		store.updates = 0
+		if err := b.Rename(t.Context(), alice.ID, c.ID, " mine "); err != nil || store.updates != 0 {
+			t.Errorf("a name that is the same already: %v, %d writes", err, store.updates)
+		}
+	})
+}
+
+// Who registers the id of a credential that was read, and revoked before it is
+// written, is not taken for its owner: neither is the owner signed in, nor is the
+// other's credential written to.
+func TestAnIDThatChangesHandsMeanwhile(t *testing.T) {
+	for _, row := range []struct {
+		user passkeys.User
+		why  passkeys.Reason
+	}{
+		{passkeys.User{ID: "bob-id"}, passkeys.ReasonUserHandleMismatch},
+		{alice, passkeys.ReasonSignatureInvalid}, // by another key, which has not signed
+	} {
+		b, store, a := newMeanwhile(t)
+		c := b.stored()
+		b.clock.Advance(time.Second)
+		theirs := passkeytest.New(origin)
+		theirs.CredentialID = c.ID
+		var after passkeys.Credential
+		store.happens = func() {
+			if err := b.Revoke(t.Context(), alice.ID, c.ID); err != nil {
+				t.Fatal(err)
+			}
+			options, state := b.creation(row.user)
+			credential, err := theirs.Create(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := b.FinishRegistration(t.Context(), passkeys.RegistrationResponse{State: state, Credential: credential}); err != nil {
+				t.Fatal(err)
+			}
+			if after, err = b.credentials.Get(t.Context(), c.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := b.signIn(a)
+		b.refused(err, passkeys.ErrAssertionVerification, row.why)
+		if now, err := b.credentials.Get(t.Context(), c.ID); err != nil || !equal(now, after) || now.UserID != row.user.ID {
+			t.Errorf("%+v, %v, want it as it was registered: %+v", now, err, after)
+		}
 	}
 }
 
 func TestFinishBelongsToWhoBegan(t *testing.T) {
 	ctx := context.Background()
-	b := newBench(t)
-	r := b.create(passkeytest.New(origin))
-	r.UserID = "bob-id"
-	_, err := b.FinishRegistration(ctx, r)
-	b.refused(err, passkeys.ErrForbidden, passkeys.ReasonUserChanged)
-	r.UserID = alice.ID
-	_, err = b.FinishRegistration(ctx, r)
-	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+	for _, row := range []struct {
+		configure func(*passkeys.Config)
+		after     passkeys.Reason
+	}{{func(*passkeys.Config) {}, ""}, {inMemory, passkeys.ReasonChallengeNotFound}} {
+		b := newBench(t, row.configure)
+		r := b.create(passkeytest.New(origin))
+		r.UserID = "bob-id"
+		_, err := b.FinishRegistration(ctx, r)
+		b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonUserChanged)
+		if e := b.events.last(); e.UserID != "bob-id" {
+			t.Errorf("the event is %+v, and does not say who tried", e)
+		}
+		for _, id := range []string{alice.ID, "bob-id"} {
+			if list, _ := b.Credentials(ctx, id); len(list) != 0 {
+				t.Errorf("%s has %d passkeys", id, len(list))
+			}
+		}
+		r.UserID = alice.ID
+		_, err = b.FinishRegistration(ctx, r)
+		if row.after != "" { // a store has spent it
+			b.refused(err, passkeys.ErrChallengeNotFound, row.after)
+		} else if err != nil {
+			t.Errorf("alice, who began: %v", err)
+		}
+	}
 }
 
 func TestMalformedCredentialSpendsNothing(t *testing.T) {
@@ -580,7 +975,7 @@ func TestAndroidOrigin(t *testing.T) {
 // counting says how a store was asked.
 type counting struct {
 	*passkeys.MemoryCredentials
-	gets, lists int
+	gets, lists, adds, updates int
 }
 
 func (s *counting) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
@@ -593,7 +988,19 @@ func (s *counting) ListByUser(ctx context.Context, userID string) ([]passkeys.Cr
 	return s.MemoryCredentials.ListByUser(ctx, userID)
 }
 
-func TestSignInLoadsOneCredential(t *testing.T) {
+func (s *counting) Add(ctx context.Context, c passkeys.Credential) error {
+	s.adds++
+	return s.MemoryCredentials.Add(ctx, c)
+}
+
+func (s *counting) Update(ctx context.Context, c passkeys.Credential) error {
+	s.updates++
+	return s.MemoryCredentials.Update(ctx, c)
+}
+
+// A sign-in reads one credential and writes it; what does not verify writes
+// nothing, and a begin without a name does not even read.
+func TestASignInIsTwoStatements(t *testing.T) {
 	var store *counting
 	b := newBench(t, func(c *passkeys.Config) {
 		store = &counting{MemoryCredentials: c.Credentials.(*passkeys.MemoryCredentials)}
@@ -601,9 +1008,28 @@ func TestSignInLoadsOneCredential(t *testing.T) {
 	})
 	a := passkeytest.New(origin)
 	b.mustRegister(a)
-	store.gets, store.lists = 0, 0
-	b.mustSignIn(a)
-	if store.gets != 1 || store.lists != 0 {
-		t.Errorf("%d reads of a credential, %d of a list", store.gets, store.lists)
+	asked := func(gets, lists, adds, updates int) {
+		t.Helper()
+		if store.gets != gets || store.lists != lists || store.adds != adds || store.updates != updates {
+			t.Errorf("%d reads of a credential, %d of a list, %d additions, %d updates; want %d, %d, %d, %d",
+				store.gets, store.lists, store.adds, store.updates, gets, lists, adds, updates)
+		}
+		store.gets, store.lists, store.adds, store.updates = 0, 0, 0, 0
 	}
+	asked(1, 2, 1, 0)
+	r := b.get(a, "")
+	asked(0, 0, 0, 0)
+	if _, err := b.FinishAuthentication(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	asked(1, 0, 0, 1)
+	_, err := b.FinishAuthentication(t.Context(), r)
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeSpent)
+	asked(1, 0, 0, 0)
+	r = b.get(a, alice.ID)
+	asked(0, 1, 0, 0)
+	r.State += "A"
+	_, err = b.FinishAuthentication(t.Context(), r)
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+	asked(0, 0, 0, 0)
 }

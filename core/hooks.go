@@ -30,7 +30,7 @@ type Hooks[C any] struct {
 	// then it can sign in already, as the user whom GetUser named. Where the
 	// database stored it and its answer was lost, the client is told 503 and this
 	// hook is not asked: a sign-in may be of a user without an account.
-	OnRegistered func(C, User, Credential) error
+	OnRegistered func(C, User, RegistrationResult) error
 
 	// FindUser allows sign-in by username: it returns the id of the user with
 	// this name, as it was typed, or "" if there is none.

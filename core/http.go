@@ -1,15 +1,16 @@
 package passkeys
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"mime"
 	"net/http"
 	"slices"
-	"unicode/utf8"
+
+	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
 // bodyRule says what a route takes.
@@ -23,6 +24,7 @@ const (
 
 // request is what an endpoint sees of an HTTP request.
 type request struct {
+	p        *Passkeys // who answers it
 	r        *http.Request
 	rule     bodyRule
 	answered func() bool // whether a hook has written the response
@@ -37,46 +39,72 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 			x, ok := w.(interface{ Written() bool })
 			return ok && x.Written()
 		}
-		value, err := t.answer(ctx, c, request{r, rule, answered}, f)
+		p, err := t.resolve(c)
+		switch {
+		case err != nil:
+			err = hookError(ctx, slog.Default(), "the resolver of Passkeys", err)
+		case p == nil:
+			err = hookError(ctx, slog.Default(), "the resolver of Passkeys", errors.New("returned nil"))
+		case answered(): // which did not mean to let this pass
+			return
+		}
+		var value any
+		if err == nil {
+			value, err = t.answer(ctx, c, request{p, r, rule, answered}, f)
+		}
 		if answered() {
 			return
 		}
 		var body []byte
-		status := http.StatusOK
-		switch {
-		case err == nil && value == nil:
-			status = http.StatusNoContent
-		case err == nil:
+		if err == nil && value != nil {
 			if body, err = json.Marshal(value); err != nil {
-				err = t.hookError(ctx, "OnAuthenticated", err)
+				err = hookError(ctx, p.cfg.Logger, "OnAuthenticated", err)
 			}
 		}
-		if err != nil {
-			e := asError(err)
-			if status = e.Status; status < 400 || status > 599 { // an *Error of a hook's
-				status = http.StatusInternalServerError
-			}
-			body = e.body(requestID(ctx))
+		switch {
+		case err != nil:
+			WriteError(w, r.WithContext(ctx), err)
+		case body == nil:
+			write(w, http.StatusNoContent, nil)
+		default:
+			write(w, http.StatusOK, body)
 		}
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		if body == nil {
-			w.WriteHeader(status)
-			return
-		}
-		h.Set("Content-Type", "application/json")
-		w.WriteHeader(status)
+	}
+}
+
+// WriteError answers a request as the routes answer theirs: with the status of
+// the [*Error] in err's chain and {"error":{"code","message","id"}}. Any other
+// error is a 500 internal_error that says nothing, so log it yourself; so is one
+// whose Status is none of an error's. The id is that of [WithRequestID], and left
+// out where there is none.
+func WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	status := e.Status
+	if status < 400 || status > 599 {
+		status = http.StatusInternalServerError
+	}
+	write(w, status, e.body(requestID(r.Context())))
+}
+
+// write answers with a JSON body, or with none.
+func write(w http.ResponseWriter, status int, body []byte) {
+	h, values := w.Header(), []string{"no-store", "nosniff", "application/json"}
+	h["Cache-Control"], h["X-Content-Type-Options"] = values[:1:1], values[1:2:2]
+	if body != nil {
+		h["Content-Type"] = values[2:]
+	}
+	w.WriteHeader(status)
+	if body != nil {
 		_, _ = w.Write(body) // a client that is gone needs no answer
 	}
 }
 
 // answer refuses what a page of another site sends, and asks the endpoint.
 func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (any, error) {
-	if origin := q.r.Header.Get("Origin"); origin != "" && !slices.Contains(t.p.cfg.Origins, origin) {
-		t.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
+	if origin := q.r.Header.Get("Origin"); origin != "" && !slices.Contains(q.p.cfg.Origins, origin) {
+		q.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
 			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
-			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", t.p.cfg.Origins))
+			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", q.p.cfg.Origins))
 		return nil, ErrForbidden
 	}
 	if t.hooks.SessionID != nil {
@@ -99,12 +127,12 @@ func (e *Error) body(requestID string) []byte {
 	return b
 }
 
-// decode reads the body into v: one JSON object in UTF-8 of at most 64 KiB,
-// declared as application/json. Nothing is read before the declaration is seen,
-// nothing is parsed before the size is known.
-func (q request) decode(v any) error {
+// decode reads the members of the body: one JSON object in UTF-8 of at most
+// 64 KiB, declared as application/json. Nothing is read before the declaration is
+// seen, nothing is parsed before the size is known.
+func (q request) decode(members ...strictjson.Field) error {
 	declared := q.r.Header.Get("Content-Type")
-	if declared != "" {
+	if declared != "" && declared != "application/json" {
 		if mediaType, _, err := mime.ParseMediaType(declared); err != nil || mediaType != "application/json" {
 			return ErrUnsupportedMediaType
 		}
@@ -115,20 +143,41 @@ func (q request) decode(v any) error {
 	if q.r.Body == nil { // a request that did not come through a server
 		q.r.Body = http.NoBody
 	}
-	var body bytes.Buffer
-	body.Grow(int(max(q.r.ContentLength, 0)) + bytes.MinRead)
-	if _, err := body.ReadFrom(io.LimitReader(q.r.Body, maxBody+1)); err != nil {
+	body, err := q.read()
+	if err != nil {
 		return ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
-	switch b := body.Bytes(); {
+	switch b := body; {
 	case len(b) > maxBody:
 		return ErrPayloadTooLarge
 	case len(b) == 0 && q.rule == optionalBody:
 		return nil
 	case declared == "":
 		return ErrUnsupportedMediaType
-	case !utf8.Valid(b), !bytes.HasPrefix(bytes.TrimLeft(b, " \t\r\n"), []byte("{")), json.Unmarshal(b, v) != nil:
+	case strictjson.Read(b, members...) != nil:
 		return ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	return nil
+}
+
+// read returns the body, or the first 64 KiB of it and a byte.
+func (q request) read() ([]byte, error) {
+	if n := q.r.ContentLength; n > 0 { // of which net/http lets no more be read
+		body := make([]byte, n)
+		_, err := io.ReadFull(q.r.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(q.r.Body, maxBody+1))
+}
+
+// parse reads a credential that was given by hand.
+func parse[T any](raw json.RawMessage, read func([]byte) (*T, error)) (*T, error) {
+	if len(raw) > maxBody {
+		return nil, ErrPayloadTooLarge
+	}
+	response, err := read(raw)
+	if err != nil {
+		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	return response, nil
 }

@@ -38,8 +38,7 @@ func (m *MemoryCredentials) Add(ctx context.Context, c Credential) error {
 	if m.byID == nil {
 		m.byID, m.byUser = map[string]*Credential{}, map[string][]*Credential{}
 	}
-	c = c.Clone()
-	c.CreatedAt, c.LastUsedAt, c.QuarantinedAt = stored(c.CreatedAt), stored(c.LastUsedAt), stored(c.QuarantinedAt)
+	c = asKept(c)
 	m.byID[string(c.ID)] = &c
 	own := m.byUser[c.UserID]
 	at, _ := slices.BinarySearchFunc(own, &c, func(a, b *Credential) int {
@@ -47,6 +46,13 @@ func (m *MemoryCredentials) Add(ctx context.Context, c Credential) error {
 	})
 	m.byUser[c.UserID] = slices.Insert(own, at, &c)
 	return nil
+}
+
+// asKept is a copy with times as they are kept.
+func asKept(c Credential) Credential {
+	c = c.Clone()
+	c.CreatedAt, c.LastUsedAt, c.QuarantinedAt = stored(c.CreatedAt), stored(c.LastUsedAt), stored(c.QuarantinedAt)
+	return c
 }
 
 // stored is a time to the precision that every store keeps.
@@ -86,83 +92,56 @@ func (m *MemoryCredentials) ListByUser(ctx context.Context, userID string) ([]Cr
 	return credentials, nil
 }
 
-// UpdateUsage implements [CredentialRepository].
-func (m *MemoryCredentials) UpdateUsage(ctx context.Context, id []byte, u Usage) (UsageOutcome, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	if u.Regressed() {
-		return Regressed, nil
+// Update implements [CredentialRepository].
+func (m *MemoryCredentials) Update(ctx context.Context, c Credential) error {
+	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
+		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := m.byID[string(id)]
-	if c == nil || c.Quarantined() || c.SignCount != u.SeenSignCount {
-		return Raced, nil
+	kept := m.byID[string(c.ID)]
+	switch {
+	case kept == nil:
+		return ErrCredentialNotFound
+	case kept.Version != c.Version:
+		return ErrConflict
 	}
-	c.SignCount, c.LastUsedAt = u.NextSignCount(), stored(u.At)
-	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = u.BackupEligible, u.BackupState, false, u.UVInitialized
-	return Advanced, nil
-}
-
-// Rename implements [CredentialRepository].
-func (m *MemoryCredentials) Rename(ctx context.Context, userID string, id []byte, deviceName string) error {
-	if err := ValidateDeviceName(deviceName); err != nil {
-		return err
-	}
-	return m.change(ctx, &userID, id, func(c *Credential) { c.DeviceName = deviceName })
+	userID, createdAt := kept.UserID, kept.CreatedAt // what the lists are in the order of
+	*kept = asKept(c)
+	kept.UserID, kept.CreatedAt = userID, createdAt
+	kept.Version++
+	return nil
 }
 
 // Delete implements [CredentialRepository].
 func (m *MemoryCredentials) Delete(ctx context.Context, userID string, id []byte) error {
-	return m.change(ctx, &userID, id, func(c *Credential) {
-		delete(m.byID, string(c.ID))
-		own := slices.DeleteFunc(m.byUser[userID], func(o *Credential) bool { return o == c })
-		if m.byUser[userID] = own; len(own) == 0 {
-			delete(m.byUser, userID)
-		}
-	})
-}
-
-// Quarantine implements [CredentialRepository].
-func (m *MemoryCredentials) Quarantine(ctx context.Context, id []byte, at time.Time, reason Reason) error {
-	return m.change(ctx, nil, id, func(c *Credential) {
-		if !c.Quarantined() {
-			c.QuarantinedAt, c.QuarantineReason = stored(at), reason
-		}
-	})
-}
-
-// Restore implements [CredentialRepository].
-func (m *MemoryCredentials) Restore(ctx context.Context, userID string, id []byte) error {
-	return m.change(ctx, &userID, id, func(c *Credential) {
-		c.QuarantinedAt, c.QuarantineReason = time.Time{}, ""
-	})
-}
-
-// change applies f to the credential with this id, if it is owner's; nil is
-// anybody.
-func (m *MemoryCredentials) change(ctx context.Context, owner *string, id []byte, f func(*Credential)) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := m.byID[string(id)]
-	if c == nil || owner != nil && c.UserID != *owner {
+	if c == nil || c.UserID != userID {
 		return ErrCredentialNotFound
 	}
-	f(c)
+	delete(m.byID, string(id))
+	own := slices.DeleteFunc(m.byUser[userID], func(o *Credential) bool { return o == c })
+	if m.byUser[userID] = own; len(own) == 0 {
+		delete(m.byUser, userID)
+	}
 	return nil
 }
 
 // MemoryChallenges keeps challenges in the memory of one process, never more
 // than Capacity. When it is full the oldest makes room, so a flood of begins
-// costs a known amount of memory, shortens how long a challenge can wait, and
-// never shuts anybody out. The zero value is ready to use.
+// costs a known amount of memory. It also pushes out whoever began before it and
+// has not finished: 65,536 begins do, from anywhere and in about a second. The
+// sealed state that is the default of Config.Challenges has no such limit; this
+// is for those who want a state to be spent by the first attempt in one process.
+// The zero value is ready to use.
 type MemoryChallenges struct {
-	// Capacity is how many challenges are kept, at no more than 300 bytes each.
-	// Default: 65,536, so 20 MB. Set it before the first use.
+	// Capacity is how many challenges are kept, at no more than 400 bytes each.
+	// Default: 65,536, so 26 MB. Set it before the first use.
 	Capacity int
 	// Now is the clock. Default: time.Now. Set it before the first use.
 	Now func() time.Time
@@ -185,29 +164,10 @@ type heldChallenge struct {
 
 const (
 	defaultCapacity = 1 << 16
-	maxPayload      = 64 << 10
 	// lateness is how long an expired challenge is still called expired, before
 	// it is forgotten.
 	lateness = 5 * time.Minute
 )
-
-var (
-	errExpiryPast   = errors.New("passkeys: the challenge has expired before it was stored")
-	errPayloadLarge = errors.New("passkeys: a challenge payload holds at most 64 KiB")
-)
-
-// checkChallenge is what every store refuses in Put.
-func checkChallenge(ctx context.Context, payload []byte, expiresAt, now time.Time) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case len(payload) > maxPayload:
-		return errPayloadLarge
-	case !now.Before(expiresAt):
-		return errExpiryPast
-	}
-	return nil
-}
 
 func (m *MemoryChallenges) now() time.Time {
 	if m.Now != nil {
@@ -219,7 +179,7 @@ func (m *MemoryChallenges) now() time.Time {
 // Put implements [ChallengeStore].
 func (m *MemoryChallenges) Put(ctx context.Context, payload []byte, expiresAt time.Time) (string, error) {
 	now := m.now()
-	if err := checkChallenge(ctx, payload, expiresAt, now); err != nil {
+	if err := cmp.Or(ctx.Err(), ValidateChallenge(payload, expiresAt, now)); err != nil {
 		return "", err
 	}
 	c := &heldChallenge{rand.Text(), bytes.Clone(payload), expiresAt}

@@ -31,6 +31,24 @@ func (s *replay) Put(_ context.Context, payload []byte, _ time.Time) (string, er
 
 func (s *replay) Consume(context.Context, string) ([]byte, error) { return s.payload, nil }
 
+// forgets is a repository whose credentials do not remember with which challenges
+// they were used, for else it would be that which refuses every mutation.
+type forgets struct{ *passkeys.MemoryCredentials }
+
+func (f forgets) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
+	c, err := f.MemoryCredentials.Get(ctx, id)
+	c.Spent = nil
+	return c, err
+}
+
+func (f forgets) ListByUser(ctx context.Context, userID string) ([]passkeys.Credential, error) {
+	list, err := f.MemoryCredentials.ListByUser(ctx, userID)
+	for i := range list {
+		list[i].Spent = nil
+	}
+	return list, err
+}
+
 var mutated = []struct {
 	algorithm   passkeytest.Algorithm
 	attestation string
@@ -49,6 +67,7 @@ func newVictim(t *testing.T, algorithm passkeytest.Algorithm, attestation string
 	t.Helper()
 	v := &victim{bench: newBench(t, func(c *passkeys.Config) {
 		c.Challenges, c.Attestation = &replay{}, passkeys.AttestationDirect
+		c.Credentials = forgets{c.Credentials.(*passkeys.MemoryCredentials)}
 		c.UserVerification = passkeys.UserVerificationRequired
 	})}
 	v.key = passkeytest.New(origin)
@@ -66,7 +85,7 @@ func (v *victim) registers(response []byte) bool {
 		}
 		return false
 	}
-	if err := v.credentials.Delete(context.Background(), c.UserID, c.ID); err != nil {
+	if err := v.credentials.Delete(context.Background(), c.Credential.UserID, c.Credential.ID); err != nil {
 		v.t.Fatal(err)
 	}
 	return true
@@ -161,8 +180,7 @@ func mayFlip(ceremony, attestation, path string, decoded []byte, at int, bits by
 		return false
 	// Attestation none signs nothing (WebAuthn L3 §8.7).
 	case path == "response.clientDataJSON":
-		return bits == letterCase && within(`"type":`, `"challenge":`, `"origin":`) || // as above
-			within(`"crossOrigin":false`) // a member by another name, and so its default
+		return within("crossOrigin") // a member by another name, and so its default
 	case path == "response.attestationObject":
 		// The flags that no rule is about, the counter, the AAGUID and the key
 		// are what the client says. It can register any key it holds; with one
@@ -238,11 +256,15 @@ func TestEveryMutationOfTheJSON(t *testing.T) {
 					check(path, what, encode(t, tree))
 				}
 			}
-			// A member that comes twice: the last one counts, as everywhere in
-			// Go, so a good one behind a bad one is the good one.
-			tree = parse(t, response)
-			set(tree, path, twice{value, "AAAA"})
-			check(path, "twice, the second bad", encode(t, tree))
+			// What is not even JSON for us may stand nowhere, read or unread.
+			for _, other := range []string{strings.Repeat("[", 17) + strings.Repeat("]", 17), "\"\xff\"", "\"\x1f\"", "01", "NaN", "'x'", "\"\\x\""} {
+				tree := parse(t, response)
+				set(tree, path, "REPLACED")
+				tried++
+				if mutant := bytes.Replace(encode(t, tree), []byte(`"REPLACED"`), []byte(other), 1); passes(mutant) {
+					t.Errorf("%s of a %s as %q passes", path, ceremony, other)
+				}
+			}
 		}
 		for n := range response { // the whole, truncated anywhere
 			if passes(response[:n]) {
@@ -254,12 +276,99 @@ func TestEveryMutationOfTheJSON(t *testing.T) {
 	t.Logf("%d mutants", tried)
 }
 
+// Two readers of one body must not read two things in it: which of two members
+// counts, or whether STATE is state, is what they differ in.
+func TestEveryMemberHasOneNameAndComesOnce(t *testing.T) {
+	tried := 0
+	mutations(t, func(t *testing.T, _ *victim, ceremony string, response []byte, passes func([]byte) bool) {
+		check := func(may bool, path, what string, values ...member) {
+			t.Helper()
+			tried++
+			tree := parse(t, response)
+			set(tree, path, several(values))
+			if mutant := encode(t, tree); passes(mutant) != may {
+				t.Errorf("%s of a %s, %s: passes %v, may %v\n%s", path, ceremony, what, !may, may, mutant)
+			}
+		}
+		for _, path := range members(parse(t, response)) {
+			tree := parse(t, response)
+			value := lookup(tree, path)
+			_, name := parent(tree, path)
+			good, upper := member{name, value}, strings.ToUpper(name)
+			// Twice, in either order, and be it the same; the second as null, which
+			// is as good as absent but has occurred; and the name in other letters
+			// of which JSON has one for each.
+			over := skipped(ceremony, path)
+			for what, other := range map[string]any{"bad": "AAAA", "the same": value, "null": nil} {
+				check(over, path, "twice, the second "+what, good, member{name, other})
+				check(over, path, "twice, the first "+what, member{name, other}, good)
+				check(over, path, "twice, the second escaped and "+what, good, member{escaped(name), other})
+			}
+			check(true, path, "its name escaped", member{escaped(name), value})
+			// By another name it is another member: absent where it counts, and
+			// nothing to the one that is there.
+			for _, other := range []string{upper, strings.ToUpper(name[:1]) + name[1:], name + " ", " " + name, name + "\x00", strings.ReplaceAll(name, "s", "\u017f"), strings.ReplaceAll(name, "k", "\u212a")} {
+				if other == name {
+					continue
+				}
+				check(unread(ceremony, path), path, fmt.Sprintf("as %q", other), member{other, value})
+				check(true, path, fmt.Sprintf("and a bad %q", other), good, member{other, "AAAA"})
+				check(true, path, fmt.Sprintf("and a bad %q before it", other), member{other, "AAAA"}, good)
+			}
+		}
+		for what, other := range map[string][]byte{
+			"a byte order mark before it":  append([]byte("\ufeff"), response...),
+			"another object behind it":     append(bytes.Clone(response), response...),
+			"a comma behind it":            append(bytes.Clone(response), ','),
+			"NUL behind it":                append(bytes.Clone(response), 0),
+			"a comma at its end":           append(bytes.Clone(response[:len(response)-1]), ",}"...),
+			"in an array":                  slices.Concat([]byte("["), response, []byte("]")),
+			"in a string":                  []byte(fmt.Sprintf("%q", response)),
+			"in single quotes":             bytes.ReplaceAll(response, []byte(`"`), []byte("'")),
+			"with a comment":               append([]byte("/**/"), response...),
+			"in UTF-16":                    utf16(response),
+			"with a byte that is no UTF-8": slices.Concat(response[:len(response)-1], []byte(",\"x\":\"\xff\"}")),
+		} {
+			if tried++; passes(other) {
+				t.Errorf("a %s, %s, passes", ceremony, what)
+			}
+		}
+		for what, other := range map[string][]byte{
+			"white space around it": slices.Concat([]byte(" \t\r\n"), response, []byte(" \t\r\n")),
+			"a member that is new":  slices.Concat(response[:len(response)-1], []byte(`,"later":{"a":[1,-2.5e-7,true,false,null,"\ud83d\udd11"],"a":{}}}`)),
+			"as deep as it may be":  slices.Concat(response[:len(response)-1], []byte(`,"later":`+strings.Repeat("[", 15)+strings.Repeat("]", 15)+`}`)),
+		} {
+			if tried++; !passes(other) {
+				t.Errorf("a %s with %s does not pass", ceremony, what)
+			}
+		}
+	})
+	t.Logf("%d mutants", tried)
+}
+
+func utf16(ascii []byte) (b []byte) {
+	for _, c := range ascii {
+		b = append(b, 0, c)
+	}
+	return b
+}
+
+// skipped reports whether the reader passes over a member without looking at it,
+// and so over a second one.
+func skipped(ceremony, path string) bool {
+	switch path {
+	case "clientExtensionResults", "response.transports":
+		return ceremony != "registration" // which reads them, whatever they are
+	}
+	return unread(ceremony, path)
+}
+
 // What belongs to one ceremony, credential or user has no place in another.
 func TestCrossOvers(t *testing.T) {
 	ctx := context.Background()
 	bob := passkeys.User{ID: "bob-id", Name: "bob"}
 	b := newBench(t)
-	begin := func(u passkeys.User) ([]byte, string) { return b.options(b.BeginRegistration(ctx, u)) }
+	begin := b.creation
 	keys := map[string]*passkeytest.Authenticator{}
 	for _, u := range []passkeys.User{alice, bob} {
 		keys[u.ID] = passkeytest.New(origin)
@@ -322,7 +431,7 @@ func TestCrossOvers(t *testing.T) {
 			// Under attestation none nothing ties it to its client data: it is a
 			// credential like any, registered for who began.
 			credential, err := b.FinishRegistration(ctx, passkeys.RegistrationResponse{State: stateA, Credential: encode(t, a)})
-			if err != nil || credential.UserID != alice.ID {
+			if err != nil || credential.Credential.UserID != alice.ID {
 				t.Errorf("%+v, %v", credential, err)
 			}
 			continue
@@ -346,28 +455,43 @@ func parse(t *testing.T, raw []byte) map[string]any {
 	return tree
 }
 
-// twice is a member's value that is written twice, under one name.
-type twice struct{ first, second any }
+// several stands for a member and is written as all of these.
+type several []member
+
+type member struct {
+	name  string // as it stands between the quotes, if it has an escape
+	value any
+}
+
+// escaped is the name with its first letter as an escape.
+func escaped(name string) string { return fmt.Sprintf(`\u%04x`, name[0]) + name[1:] }
 
 func encode(t *testing.T, tree map[string]any) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, k := range slices.Sorted(maps.Keys(tree)) {
-		values := []any{tree[k]}
-		if w, ok := tree[k].(twice); ok {
-			values = []any{w.first, w.second}
+		values, ok := tree[k].(several)
+		if !ok {
+			values = several{{k, tree[k]}}
 		}
 		for j, v := range values {
 			if i+j > 0 {
 				b.WriteByte(',')
 			}
-			fmt.Fprintf(&b, "%q:", k)
-			if m, ok := v.(map[string]any); ok {
+			name, err := json.Marshal(v.name)
+			if strings.HasPrefix(v.name, `\u`) {
+				name = []byte(`"` + v.name + `"`)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.Write(append(name, ':'))
+			if m, ok := v.value.(map[string]any); ok {
 				b.Write(encode(t, m))
 				continue
 			}
-			raw, err := json.Marshal(v)
+			raw, err := json.Marshal(v.value)
 			if err != nil {
 				t.Fatal(err)
 			}

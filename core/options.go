@@ -1,20 +1,23 @@
 package passkeys
 
-import "slices"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
 
-// Ceremony is what begin gives to the browser. It marshals to
-// {"publicKey": …, "state": "…"}.
-type Ceremony struct {
-	// PublicKey is *CreationOptions at registration, *RequestOptions at sign-in.
-	// An application that drives the ceremonies by hand may add to them before
-	// it sends them.
-	PublicKey any `json:"publicKey"`
-	// State is the handle of the challenge. The browser sends it back with its
-	// credential.
+// Ceremony is what begin gives to the browser: options and the state that finish
+// will know them by. It marshals to {"publicKey": …, "state": "…"}.
+type Ceremony[Options CreationOptions | RequestOptions] struct {
+	// PublicKey may be added to before it is sent.
+	PublicKey *Options `json:"publicKey"`
+	// State goes back with the browser's response: at most 1,024 letters, digits,
+	// '-', '_' and '.'.
 	State string `json:"state"`
 }
 
-// CreationOptions is PublicKeyCredentialCreationOptionsJSON (WebAuthn L3 §5.1.8),
+// CreationOptions is PublicKeyCredentialCreationOptionsJSON (WebAuthn L3 §5.4),
 // fit for PublicKeyCredential.parseCreationOptionsFromJSON. Bytes are base64url
 // without padding; Timeout is in milliseconds.
 type CreationOptions struct {
@@ -25,8 +28,21 @@ type CreationOptions struct {
 	Timeout                int64                  `json:"timeout"`
 	ExcludeCredentials     []CredentialDescriptor `json:"excludeCredentials"`
 	AuthenticatorSelection AuthenticatorSelection `json:"authenticatorSelection"`
+	Hints                  []Hint                 `json:"hints,omitempty"`
 	Attestation            AttestationPreference  `json:"attestation"`
+	AttestationFormats     []string               `json:"attestationFormats,omitempty"`
 	Extensions             CreationExtensions     `json:"extensions"`
+
+	// Extra are members that this package does not know, such as those of a later
+	// level of WebAuthn: written behind the others. A name that is written already
+	// is an error of MarshalJSON.
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// MarshalJSON adds Extra to the fields.
+func (o CreationOptions) MarshalJSON() ([]byte, error) {
+	type plain CreationOptions
+	return withExtra(plain(o), o.Extra)
 }
 
 // RPEntity is the relying party (WebAuthn L3 §5.4.2).
@@ -70,7 +86,7 @@ type CreationExtensions struct {
 	CredProps bool `json:"credProps"`
 }
 
-// RequestOptions is PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5.1.9),
+// RequestOptions is PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5.5),
 // fit for PublicKeyCredential.parseRequestOptionsFromJSON. Bytes are base64url
 // without padding; Timeout is in milliseconds.
 type RequestOptions struct {
@@ -79,6 +95,48 @@ type RequestOptions struct {
 	RPID             string                 `json:"rpId"`
 	AllowCredentials []CredentialDescriptor `json:"allowCredentials"`
 	UserVerification UserVerification       `json:"userVerification"`
+	Hints            []Hint                 `json:"hints,omitempty"`
+
+	// Extra is as in [CreationOptions].
+	Extra map[string]json.RawMessage `json:"-"`
+}
+
+// MarshalJSON adds Extra to the fields.
+func (o RequestOptions) MarshalJSON() ([]byte, error) {
+	type plain RequestOptions
+	return withExtra(plain(o), o.Extra)
+}
+
+// cloneExtra returns a copy, which can be added to.
+func cloneExtra(extra map[string]json.RawMessage) map[string]json.RawMessage {
+	clone := make(map[string]json.RawMessage, len(extra))
+	for name, value := range extra {
+		clone[name] = bytes.Clone(value)
+	}
+	return clone
+}
+
+// withExtra marshals options, and adds to their members.
+func withExtra(options any, extra map[string]json.RawMessage) ([]byte, error) {
+	b, err := json.Marshal(options)
+	if err != nil || len(extra) == 0 {
+		return b, err
+	}
+	var known map[string]json.RawMessage
+	if err := json.Unmarshal(b, &known); err != nil {
+		return nil, err
+	}
+	for name := range extra {
+		if _, ok := known[name]; ok {
+			return nil, fmt.Errorf("passkeys: Extra: %q is a member already", name)
+		}
+	}
+	more, err := json.Marshal(extra)
+	if err != nil {
+		return nil, err
+	}
+	b[len(b)-1] = ','
+	return append(b, more[1:]...), nil
 }
 
 const publicKeyType = "public-key"

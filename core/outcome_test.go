@@ -2,8 +2,13 @@ package passkeys_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -22,6 +27,10 @@ func TestOneEventPerOutcome(t *testing.T) {
 	a := passkeytest.New(origin)
 	id := func() string { return passkeys.EncodeID(b.stored().ID) }
 
+	// Of an event's ceremony, new is one that was not seen before, and same is
+	// that of the event before.
+	const fresh, same = "new", "same"
+	ceremony, seen := "", map[string]bool{}
 	expect := func(want ...passkeys.AuditEvent) {
 		t.Helper()
 		b.events.mu.Lock()
@@ -33,6 +42,16 @@ func TestOneEventPerOutcome(t *testing.T) {
 		}
 		for i := range want {
 			want[i].Time = b.clock.Now()
+			switch want[i].CeremonyID {
+			case fresh:
+				if ceremony = got[i].CeremonyID; len(ceremony) != 16 || seen[ceremony] {
+					t.Errorf("a new ceremony has the id %q", ceremony)
+				}
+				seen[ceremony] = true
+				want[i].CeremonyID = ceremony
+			case same:
+				want[i].CeremonyID = ceremony
+			}
 			if got[i] != want[i] {
 				t.Errorf("got  %+v\nwant %+v", got[i], want[i])
 			}
@@ -40,11 +59,11 @@ func TestOneEventPerOutcome(t *testing.T) {
 	}
 
 	r := b.create(a)
-	expect(passkeys.AuditEvent{Type: passkeys.RegistrationBegan, UserID: alice.ID})
+	expect(passkeys.AuditEvent{Type: passkeys.RegistrationBegan, UserID: alice.ID, Mode: passkeys.ModeRegistration, CeremonyID: fresh})
 	if _, err := b.FinishRegistration(ctx, r); err != nil {
 		t.Fatal(err)
 	}
-	expect(passkeys.AuditEvent{Type: passkeys.RegistrationSucceeded, UserID: alice.ID, CredentialID: id()})
+	expect(passkeys.AuditEvent{Type: passkeys.RegistrationSucceeded, UserID: alice.ID, CredentialID: id(), Mode: passkeys.ModeRegistration, CeremonyID: same})
 
 	twin := a.Clone()
 	twin.CredentialID = b.stored().ID
@@ -53,26 +72,54 @@ func TestOneEventPerOutcome(t *testing.T) {
 	if !errors.Is(err, passkeys.ErrCredentialExists) {
 		t.Fatal(err)
 	}
-	expect(passkeys.AuditEvent{Type: passkeys.RegistrationBegan, UserID: alice.ID},
-		passkeys.AuditEvent{Type: passkeys.RegistrationFailed, UserID: alice.ID, CredentialID: id(), Reason: passkeys.ReasonCredentialExists})
+	expect(passkeys.AuditEvent{Type: passkeys.RegistrationBegan, UserID: alice.ID, Mode: passkeys.ModeRegistration, CeremonyID: fresh},
+		passkeys.AuditEvent{Type: passkeys.RegistrationFailed, UserID: alice.ID, CredentialID: id(), Reason: passkeys.ReasonCredentialExists, Mode: passkeys.ModeRegistration, CeremonyID: same})
 
 	s := b.get(a, alice.ID)
-	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationBegan, UserID: alice.ID})
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationBegan, UserID: alice.ID, Mode: passkeys.ModeUser, CeremonyID: fresh})
 	if _, err := b.FinishAuthentication(ctx, s); err != nil {
 		t.Fatal(err)
 	}
-	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, UserID: alice.ID, CredentialID: id()})
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, UserID: alice.ID, CredentialID: id(), Mode: passkeys.ModeUser, CeremonyID: same})
 
+	_, _ = b.FinishAuthentication(ctx, s)
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, UserID: alice.ID, CredentialID: id(), Reason: passkeys.ReasonChallengeSpent, Mode: passkeys.ModeUser, CeremonyID: same})
+
+	s.State = s.State[:len(s.State)-1]
 	_, _ = b.FinishAuthentication(ctx, s)
 	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, CredentialID: id(), Reason: passkeys.ReasonChallengeNotFound})
 
 	s = b.get(a, "")
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationBegan, Mode: passkeys.ModeUsernameless, CeremonyID: fresh})
 	b.clock.Advance(time.Hour)
-	b.events.reset()
 	_, _ = b.FinishAuthentication(ctx, s)
-	expect(passkeys.AuditEvent{Type: passkeys.ChallengeExpired, CredentialID: id(), Reason: passkeys.ReasonChallengeExpired})
+	expect(passkeys.AuditEvent{Type: passkeys.ChallengeExpired, CredentialID: id(), Reason: passkeys.ReasonChallengeExpired, Mode: passkeys.ModeUsernameless, CeremonyID: same})
 
-	if err := b.Rename(ctx, alice.ID, b.stored().ID, "phone"); err != nil || b.stored().DeviceName != "phone" {
+	// A state that is good, but not here: its ceremony is known.
+	s = b.get(a, "")
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationBegan, Mode: passkeys.ModeUsernameless, CeremonyID: fresh})
+	_, _ = b.FinishAuthentication(passkeys.WithSessionID(ctx, "another"), s)
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, CredentialID: id(), Reason: passkeys.ReasonSessionMismatch, Mode: passkeys.ModeUsernameless, CeremonyID: same})
+	_, _ = b.FinishRegistration(ctx, passkeys.RegistrationResponse{State: s.State, Credential: r.Credential, UserID: alice.ID})
+	expect(passkeys.AuditEvent{Type: passkeys.RegistrationFailed, UserID: alice.ID, CredentialID: id(), Reason: passkeys.ReasonChallengePurpose, Mode: passkeys.ModeUsernameless, CeremonyID: same})
+
+	// Nobody is nobody to the end.
+	options, state := b.request(passkeys.AuthenticationRequest{Mode: passkeys.ModeUsername, Username: "nobody"})
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationBegan, Mode: passkeys.ModeUsername, CeremonyID: fresh})
+	credential, err := a.Get(withoutAllowList(t, options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	credential = bytes.ReplaceAll(credential, []byte(id()), []byte("AAAA"))
+	_, _ = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
+	expect(passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, CredentialID: "AAAA", Reason: passkeys.ReasonCredentialUnknown, Mode: passkeys.ModeUsername, CeremonyID: same})
+
+	for range 2 { // the second time there is nothing to do, and nothing to tell
+		if err := b.Rename(ctx, alice.ID, b.stored().ID, "phone"); err != nil || b.stored().DeviceName != "phone" {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Restore(ctx, alice.ID, b.stored().ID); err != nil {
 		t.Fatal(err)
 	}
 	expect(passkeys.AuditEvent{Type: passkeys.CredentialRenamed, UserID: alice.ID, CredentialID: id()})
@@ -99,10 +146,181 @@ func TestOneEventPerOutcome(t *testing.T) {
 	}
 }
 
+// A ceremony's id joins its events and no others, whatever a client sends, and
+// gives nothing of the challenge away.
+func TestCeremonyID(t *testing.T) {
+	ctx := context.Background()
+	for _, stored := range []bool{false, true} {
+		var log bytes.Buffer
+		b := newBench(t, func(c *passkeys.Config) {
+			if stored {
+				inMemory(c)
+			}
+		}, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+		a := passkeytest.New(origin)
+		b.mustRegister(a)
+		b.events.reset()
+
+		// Two ceremonies of the same words under way at once, from the same client.
+		typed := passkeys.AuthenticationRequest{UserID: alice.ID, Username: "alice"}
+		ctx := passkeys.WithRequestID(passkeys.WithSessionID(ctx, "session"), "request")
+		var responses []passkeys.AuthenticationResponse
+		var challenges, ids []string
+		for range 2 {
+			c, err := b.BeginAuthentication(ctx, typed)
+			options, state := begun(t, c, err)
+			credential, err := a.Get(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			responses = append(responses, passkeys.AuthenticationResponse{State: state, Credential: credential})
+			challenges, ids = append(challenges, c.PublicKey.Challenge), append(ids, b.events.last().CeremonyID)
+		}
+		if len(ids[0]) != 16 || len(ids[1]) != 16 || ids[0] == ids[1] {
+			t.Errorf("ids %q", ids)
+		}
+
+		// States that are none, and then finishes of the first: one event each.
+		finish := func(state string, credential json.RawMessage) {
+			_, _ = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: credential})
+		}
+		for _, state := range []string{"A" + responses[0].State, ids[0], challenges[0], "", "alice"} {
+			finish(state, responses[0].Credential)
+			if e := b.events.last(); e.CeremonyID != "" || e.Mode != "" || e.Reason != passkeys.ReasonChallengeNotFound {
+				t.Errorf("%+v of the state %q", e, state)
+			}
+		}
+		for i, row := range []struct {
+			credential json.RawMessage
+			why        passkeys.Reason
+		}{
+			{responses[1].Credential, passkeys.ReasonChallengeMismatch},
+			{responses[0].Credential, ""},
+			{responses[0].Credential, passkeys.ReasonChallengeSpent},
+		} {
+			finish(responses[0].State, row.credential)
+			want := passkeys.AuditEvent{Reason: row.why, Mode: passkeys.ModeUsername, CeremonyID: ids[0]}
+			if stored && i > 0 { // the first has spent it, and the store knows of none
+				want = passkeys.AuditEvent{Reason: passkeys.ReasonChallengeNotFound}
+			}
+			if e := b.events.last(); e.Reason != want.Reason || e.Mode != want.Mode || e.CeremonyID != want.CeremonyID {
+				t.Errorf("%+v, want %+v", e, want)
+			}
+		}
+		if _, err := b.FinishAuthentication(ctx, responses[1]); err != nil || b.events.last().CeremonyID != ids[1] {
+			t.Errorf("the second: %v, %+v", err, b.events.last())
+		}
+		if n := len(b.events.list); n != 2+5+3+1 {
+			t.Errorf("%d events", n)
+		}
+		for i, challenge := range challenges {
+			raw, err := passkeys.DecodeID(challenge)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := passkeys.DecodeID(ids[i])
+			if err != nil || bytes.Contains(raw, id) {
+				t.Errorf("the id %s is a part of the challenge %s, %v", ids[i], challenge, err)
+			}
+			for _, spelling := range []string{challenge, string(raw), base64.StdEncoding.EncodeToString(raw), hex.EncodeToString(raw)} {
+				if text := fmt.Sprintf("%+v", b.events.list) + log.String(); strings.Contains(text, spelling[:16]) {
+					t.Errorf("half of the challenge is in\n%s", text)
+				}
+			}
+		}
+	}
+}
+
+// The same challenge is the same ceremony: its id depends on nothing else that
+// the client or the application says.
+func TestCeremonyIDIsOfTheChallengeAlone(t *testing.T) {
+	ctx := context.Background()
+	ids := map[string]bool{}
+	for _, begin := range []func(*bench) error{
+		func(b *bench) error {
+			_, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
+			return err
+		},
+		func(b *bench) error {
+			_, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{UserID: "typed"})
+			return err
+		},
+		func(b *bench) error {
+			_, err := b.BeginAuthentication(passkeys.WithSessionID(ctx, "session"), passkeys.AuthenticationRequest{Username: "typed"})
+			return err
+		},
+		func(b *bench) error {
+			_, err := b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice})
+			return err
+		},
+	} {
+		b := newBench(t, func(c *passkeys.Config) { c.Rand = bytes.NewReader(make([]byte, 32)) })
+		if err := begin(b); err != nil {
+			t.Fatal(err)
+		}
+		ids[b.events.last().CeremonyID] = true
+	}
+	if len(ids) != 1 || ids[""] {
+		t.Errorf("ids %v", ids)
+	}
+}
+
+// Whoever reads the audit cannot find the challenge in the store by it.
+func TestCeremonyIDIsNotWhatIsStored(t *testing.T) {
+	b := newBench(t)
+	b.mustRegister(passkeytest.New(origin))
+	id, err := passkeys.DecodeID(b.events.last().CeremonyID)
+	if err != nil || len(id) != 12 || bytes.Contains(b.stored().Spent, id) {
+		t.Errorf("%x is in %x, %v", id, b.stored().Spent, err)
+	}
+}
+
+// quitting is a repository that may quit before it answers.
+type quitting struct {
+	*passkeys.MemoryCredentials
+	quit func() error
+}
+
+func (q *quitting) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
+	if err := q.quit(); err != nil {
+		return passkeys.Credential{}, err
+	}
+	return q.MemoryCredentials.Get(ctx, id)
+}
+
+// A client that goes away wakes nobody up; a store that quits by itself does.
+func TestAClientThatGoesAwayIsNoError(t *testing.T) {
+	ctx, leave := context.WithCancel(t.Context())
+	for _, row := range []struct {
+		level string
+		quit  func() error
+	}{
+		{"ERROR", func() error { return context.Canceled }},
+		{"INFO", func() error { leave(); return nil }},
+	} {
+		var log bytes.Buffer
+		store := &quitting{quit: func() error { return nil }}
+		b := newBench(t, func(c *passkeys.Config) {
+			store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
+			c.Credentials, c.Logger = store, slog.New(slog.NewTextHandler(&log, nil))
+		})
+		a := passkeytest.New(origin)
+		b.mustRegister(a)
+		r := b.get(a, "")
+		store.quit = row.quit
+		if _, err := b.FinishAuthentication(ctx, r); !errors.Is(err, passkeys.ErrStorageUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v", err)
+		}
+		if !strings.Contains(log.String(), "level="+row.level+" ") {
+			t.Errorf("the log says %q, want it at level %s", &log, row.level)
+		}
+	}
+}
+
 func TestEveryFailureHasAReason(t *testing.T) {
 	ctx := context.Background()
 	b := newBench(t)
-	_, _ = b.BeginRegistration(ctx, passkeys.User{})
+	_, _ = b.BeginRegistration(ctx, passkeys.RegistrationRequest{})
 	_, _ = b.FinishRegistration(ctx, passkeys.RegistrationResponse{Credential: make([]byte, 64<<10+1)})
 	_, _ = b.FinishAuthentication(ctx, passkeys.AuthenticationResponse{Credential: make([]byte, 64<<10+1)})
 	s := newSite(t, b.Passkeys)
@@ -148,10 +366,10 @@ func TestSlogAudit(t *testing.T) {
 	}
 	sink := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime})))
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw", RequestID: "r1"})
+	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw", Mode: passkeys.ModeConditional, CeremonyID: "Y2VyZW1vbnk", RequestID: "r1"})
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
-	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" request_id=r1
-level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch request_id=""
+	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" mode=conditional ceremony_id=Y2VyZW1vbnk request_id=r1
+level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch mode="" ceremony_id="" request_id=""
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
@@ -178,8 +396,10 @@ func (f *failing) Add(ctx context.Context, c passkeys.Credential) error {
 }
 
 func (f *failing) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
-	c, err := f.MemoryCredentials.Get(ctx, id)
-	return c, errors.Join(f.fail("Get"), err)
+	if err := f.fail("Get"); err != nil {
+		return passkeys.Credential{}, err
+	}
+	return f.MemoryCredentials.Get(ctx, id)
 }
 
 func (f *failing) ListByUser(ctx context.Context, userID string) ([]passkeys.Credential, error) {
@@ -187,15 +407,12 @@ func (f *failing) ListByUser(ctx context.Context, userID string) ([]passkeys.Cre
 	return l, errors.Join(f.fail("ListByUser"), err)
 }
 
-func (f *failing) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-	if err := f.fail("UpdateUsage"); err != nil {
-		return 0, err
+func (f *failing) Update(ctx context.Context, c passkeys.Credential) error {
+	on := "Update"
+	if c.Quarantined() {
+		on = "Update to quarantine"
 	}
-	return f.MemoryCredentials.UpdateUsage(ctx, id, u)
-}
-
-func (f *failing) Quarantine(ctx context.Context, id []byte, at time.Time, r passkeys.Reason) error {
-	return errors.Join(f.fail("Quarantine"), f.MemoryCredentials.Quarantine(ctx, id, at, r))
+	return cmp.Or(f.fail(on), f.MemoryCredentials.Update(ctx, c))
 }
 
 func (f *failing) Delete(ctx context.Context, userID string, id []byte) error {
@@ -216,11 +433,11 @@ func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 		do func(*bench, *passkeytest.Authenticator) error
 	}{
 		{"ListByUser", func(b *bench, _ *passkeytest.Authenticator) error {
-			_, err := b.BeginRegistration(ctx, alice)
+			_, err := b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice})
 			return err
 		}},
 		{"ListByUser", func(b *bench, _ *passkeytest.Authenticator) error {
-			_, err := b.BeginAuthentication(ctx, alice.ID)
+			_, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{UserID: alice.ID})
 			return err
 		}},
 		{"ListByUser", func(b *bench, _ *passkeytest.Authenticator) error {
@@ -231,9 +448,21 @@ func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 			_, err := b.register(passkeytest.New(origin))
 			return err
 		}},
+		{"Get", func(b *bench, _ *passkeytest.Authenticator) error {
+			_, err := b.register(passkeytest.New(origin))
+			return err
+		}},
 		{"Get", func(b *bench, a *passkeytest.Authenticator) error { _, err := b.signIn(a); return err }},
-		{"UpdateUsage", func(b *bench, a *passkeytest.Authenticator) error { _, err := b.signIn(a); return err }},
-		{"Quarantine", func(b *bench, a *passkeytest.Authenticator) error {
+		{"Get", func(b *bench, _ *passkeytest.Authenticator) error {
+			return b.Rename(ctx, alice.ID, b.stored().ID, "phone")
+		}},
+		{"Update", func(b *bench, a *passkeytest.Authenticator) error { _, err := b.signIn(a); return err }},
+		{"Update", func(b *bench, _ *passkeytest.Authenticator) error {
+			return b.Rename(ctx, alice.ID, b.stored().ID, "phone")
+		}},
+		{"ListByUser", func(b *bench, _ *passkeytest.Authenticator) error { return b.RevokeAll(ctx, alice.ID) }},
+		{"Delete", func(b *bench, _ *passkeytest.Authenticator) error { return b.RevokeAll(ctx, alice.ID) }},
+		{"Update to quarantine", func(b *bench, a *passkeytest.Authenticator) error {
 			clone := a.Clone()
 			b.mustSignIn(a)
 			_, err := b.signIn(clone)
@@ -267,7 +496,7 @@ func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 		})
 	}
 	b := newBench(t, func(c *passkeys.Config) { c.Challenges = lost{} })
-	if _, err := b.BeginAuthentication(ctx, ""); !errors.Is(err, passkeys.ErrStorageUnavailable) {
+	if _, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{}); !errors.Is(err, passkeys.ErrStorageUnavailable) {
 		t.Errorf("begin without a challenge store: %v", err)
 	}
 	whole := newBench(t)
@@ -281,15 +510,15 @@ func TestChallengesAreTheNext32Bytes(t *testing.T) {
 	ctx := context.Background()
 	source := bytes.NewReader([]byte(strings.Repeat("a", 32) + strings.Repeat("b", 32) + strings.Repeat("c", 31)))
 	b := newBench(t, func(c *passkeys.Config) { c.Rand = iotest.OneByteReader(source) })
-	r, err := b.BeginRegistration(ctx, alice)
-	if err != nil || r.PublicKey.(*passkeys.CreationOptions).Challenge != passkeys.EncodeID([]byte(strings.Repeat("a", 32))) {
+	r, err := b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice})
+	if err != nil || r.PublicKey.Challenge != passkeys.EncodeID([]byte(strings.Repeat("a", 32))) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	s, err := b.BeginAuthentication(ctx, "")
-	if err != nil || s.PublicKey.(*passkeys.RequestOptions).Challenge != passkeys.EncodeID([]byte(strings.Repeat("b", 32))) {
+	s, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
+	if err != nil || s.PublicKey.Challenge != passkeys.EncodeID([]byte(strings.Repeat("b", 32))) {
 		t.Errorf("%+v, %v", s, err)
 	}
-	_, err = b.BeginAuthentication(ctx, "")
+	_, err = b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
 	if reason(err) != passkeys.ReasonRandomFailed || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("a source that runs dry: %v", err)
 	}
@@ -298,14 +527,13 @@ func TestChallengesAreTheNext32Bytes(t *testing.T) {
 func TestInvalidUsersAreTheApplicationsFault(t *testing.T) {
 	b := newBench(t)
 	for _, u := range []passkeys.User{{}, {ID: strings.Repeat("x", 65)}, {ID: "x", Name: "\xff"}, {ID: "x", DisplayName: "\xff"}} {
-		if _, err := b.BeginRegistration(context.Background(), u); !errors.Is(err, passkeys.ErrConfiguration) {
+		if _, err := b.BeginRegistration(context.Background(), passkeys.RegistrationRequest{User: u}); !errors.Is(err, passkeys.ErrConfiguration) {
 			t.Errorf("%+v: %v", u, err)
 		}
 	}
 }
 
 func TestOptions(t *testing.T) {
-	ctx := context.Background()
 	b := newBench(t, func(c *passkeys.Config) {
 		c.Rand = bytes.NewReader(make([]byte, 96))
 		c.AuthenticatorAttachment = passkeys.AttachmentPlatform
@@ -315,40 +543,40 @@ func TestOptions(t *testing.T) {
 	a := passkeytest.New(origin)
 	a.CredentialID, a.Transports = []byte("credential"), []string{"usb", "nfc"}
 
-	creation, _ := b.options(b.BeginRegistration(ctx, passkeys.User{ID: "alice-id"}))
+	creation, _ := b.creation(passkeys.User{ID: "alice-id"})
 	_, state, _ := strings.Cut(string(creation), `,"state":`)
-	wantCreation := `{"publicKey":{"rp":{"id":"example.org","name":"Example"},"user":{"id":"YWxpY2UtaWQ","name":"alice-id","displayName":"alice-id"},"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","pubKeyCredParams":[{"type":"public-key","alg":-7}],"timeout":60000,"excludeCredentials":[],"authenticatorSelection":{"authenticatorAttachment":"platform","residentKey":"required","requireResidentKey":true,"userVerification":"preferred"},"attestation":"none","extensions":{"credProps":true}},"state":` + state
+	wantCreation := `{"publicKey":{"rp":{"id":"example.org","name":"Example"},"user":{"id":"YWxpY2UtaWQ","name":"alice-id","displayName":"alice-id"},"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","pubKeyCredParams":[{"type":"public-key","alg":-7}],"timeout":300000,"excludeCredentials":[],"authenticatorSelection":{"authenticatorAttachment":"platform","residentKey":"required","requireResidentKey":true,"userVerification":"preferred"},"attestation":"none","extensions":{"credProps":true}},"state":` + state
 	if string(creation) != wantCreation {
 		t.Errorf("got  %s\nwant %s", creation, wantCreation)
 	}
 	b.mustRegister(a)
 
-	request, _ := b.options(b.BeginAuthentication(ctx, "alice-id"))
+	request, _ := b.request(passkeys.AuthenticationRequest{UserID: "alice-id"})
 	_, state, _ = strings.Cut(string(request), `,"state":`)
-	wantRequest := `{"publicKey":{"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","timeout":60000,"rpId":"example.org","allowCredentials":[{"id":"Y3JlZGVudGlhbA","type":"public-key","transports":["usb","nfc"]}],"userVerification":"preferred"},"state":` + state
+	wantRequest := `{"publicKey":{"challenge":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","timeout":300000,"rpId":"example.org","allowCredentials":[{"id":"Y3JlZGVudGlhbA","type":"public-key","transports":["usb","nfc"]}],"userVerification":"preferred"},"state":` + state
 	if string(request) != wantRequest {
 		t.Errorf("got  %s\nwant %s", request, wantRequest)
 	}
 }
 
-// gone is a repository whose client goes away after the credential is read or
-// written, and who says with which context it was asked for the rest.
+// gone is a repository whose client goes away after the credential is read, and
+// which says with which context it was asked for the rest.
 type gone struct {
 	*passkeys.MemoryCredentials
 	leave context.CancelFunc
 	after error
 }
 
-func (g *gone) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
+func (g *gone) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
 	defer g.leave()
-	return g.MemoryCredentials.UpdateUsage(ctx, id, u)
+	return g.MemoryCredentials.Get(ctx, id)
 }
 
-func (g *gone) Quarantine(ctx context.Context, id []byte, at time.Time, r passkeys.Reason) error {
-	if _, ok := ctx.Deadline(); !ok {
+func (g *gone) Update(ctx context.Context, c passkeys.Credential) error {
+	if _, ok := ctx.Deadline(); !ok && c.Quarantined() {
 		g.after = errors.New("no deadline")
 	}
-	return errors.Join(ctx.Err(), g.MemoryCredentials.Quarantine(ctx, id, at, r))
+	return g.MemoryCredentials.Update(ctx, c)
 }
 
 func TestAClientThatGoesAwayAvertsNothing(t *testing.T) {

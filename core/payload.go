@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"time"
@@ -14,27 +15,33 @@ const (
 	forAuthentication
 )
 
-// payload is what a challenge store keeps between begin and finish.
+// payload is what there is of a challenge between begin and finish: sealed in the
+// state, or in a challenge store.
 type payload struct {
 	purpose   purpose
-	expiresAt time.Time // to the millisecond
+	mode      Mode
+	issuedAt  time.Time // to the microsecond, as is expiresAt
+	expiresAt time.Time
 	challenge []byte
+	realm     string // of the RP id; see realm
 	userID    string // for whom; "" is a usernameless sign-in
 	session   string // the hash of the browser session's id; "" is none
 }
 
-const payloadVersion = 1
+const payloadVersion = 2
 
 var errPayload = errors.New("passkeys: unreadable challenge payload")
 
-// encode writes version, purpose, milliseconds since 1970, and the three strings
-// behind a length byte each. It is a format of our own because it outlives a
-// release: a server that is being upgraded must read what its predecessor wrote.
+// encode writes version, purpose, mode, the two times in microseconds since 1970,
+// and the four strings behind a length byte each. It is a format of our own
+// because it outlives a release: a server that is being upgraded must read what
+// its predecessor wrote, or see that it cannot.
 func (c payload) encode() []byte {
-	b := make([]byte, 0, 13+len(c.challenge)+len(c.userID)+len(c.session))
-	b = append(b, payloadVersion, byte(c.purpose))
-	b = binary.BigEndian.AppendUint64(b, uint64(c.expiresAt.UnixMilli()))
-	for _, s := range []string{string(c.challenge), c.userID, c.session} {
+	b := make([]byte, 0, 23+len(c.challenge)+len(c.realm)+len(c.userID)+len(c.session))
+	b = append(b, payloadVersion, byte(c.purpose), c.mode.code())
+	b = binary.BigEndian.AppendUint64(b, uint64(c.issuedAt.UnixMicro()))
+	b = binary.BigEndian.AppendUint64(b, uint64(c.expiresAt.UnixMicro()))
+	for _, s := range []string{string(c.challenge), c.realm, c.userID, c.session} {
 		b = append(b, byte(len(s)))
 		b = append(b, s...)
 	}
@@ -42,25 +49,34 @@ func (c payload) encode() []byte {
 }
 
 func decodePayload(b []byte) (payload, error) {
-	if len(b) < 10 || b[0] != payloadVersion {
+	if len(b) < 19 || b[0] != payloadVersion {
 		return payload{}, errPayload
 	}
-	c := payload{purpose: purpose(b[1]), expiresAt: time.UnixMilli(int64(binary.BigEndian.Uint64(b[2:10])))}
-	challenge, rest, ok := cutString(b[10:])
-	userID, rest, ok2 := cutString(rest)
-	session, rest, ok3 := cutString(rest)
-	if !ok || !ok2 || !ok3 || len(rest) != 0 || len(challenge) == 0 {
+	c := payload{purpose: purpose(b[1]), mode: modeOf(b[2]),
+		issuedAt:  time.UnixMicro(int64(binary.BigEndian.Uint64(b[3:]))),
+		expiresAt: time.UnixMicro(int64(binary.BigEndian.Uint64(b[11:]))),
+	}
+	rest := b[19:]
+	for _, s := range []*string{nil, &c.realm, &c.userID, &c.session} {
+		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+			return payload{}, errPayload
+		}
+		n := 1 + int(rest[0])
+		if s == nil {
+			c.challenge = rest[1:n]
+		} else {
+			*s = string(rest[1:n])
+		}
+		rest = rest[n:]
+	}
+	if len(rest) != 0 || len(c.challenge) == 0 || !c.mode.of(c.purpose, c.userID != "") {
 		return payload{}, errPayload
 	}
-	c.challenge, c.userID, c.session = challenge, string(userID), string(session)
 	return c, nil
 }
 
-// cutString takes a string behind its length byte off the front of b.
-func cutString(b []byte) (s, rest []byte, ok bool) {
-	if len(b) == 0 || len(b) < 1+int(b[0]) {
-		return nil, nil, false
-	}
-	n := 1 + int(b[0])
-	return b[1:n], b[n:], true
+// realm is what a payload keeps of the relying party: one server may be several.
+func realm(rpID string) string {
+	sum := sha256.Sum256([]byte(rpID))
+	return string(sum[:16])
 }

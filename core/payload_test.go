@@ -11,13 +11,17 @@ import (
 
 func TestPayload(t *testing.T) {
 	for _, c := range []payload{
-		{purpose: forRegistration, expiresAt: time.UnixMilli(1893456000123), challenge: bytes.Repeat([]byte{7}, 32), userID: strings.Repeat("u", 64), session: strings.Repeat("s", 32)},
-		{purpose: forAuthentication, expiresAt: time.UnixMilli(0), challenge: []byte{0}, userID: ""},
-		{purpose: forAuthentication, expiresAt: time.UnixMilli(-1), challenge: bytes.Repeat([]byte{9}, 255), userID: "\xff\x00"},
+		{purpose: forRegistration, mode: ModeRegistration, issuedAt: time.UnixMicro(1893456000123455), expiresAt: time.UnixMicro(1893456000123456), challenge: bytes.Repeat([]byte{7}, 32), realm: strings.Repeat("r", 16), userID: strings.Repeat("u", 64), session: strings.Repeat("s", 32)},
+		{purpose: forAuthentication, mode: ModeUsernameless, issuedAt: time.UnixMicro(0), expiresAt: time.UnixMicro(0), challenge: []byte{0}},
+		{purpose: forAuthentication, mode: ModeUser, issuedAt: time.UnixMicro(-2), expiresAt: time.UnixMicro(-1), challenge: bytes.Repeat([]byte{9}, 255), userID: "\xff\x00"},
+		{purpose: forAuthentication, mode: ModeUsername, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u"},
+		{purpose: forAuthentication, mode: ModeConditional, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, realm: "r"},
+		{purpose: forAuthentication, mode: ModeImmediate, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, session: "s"},
 	} {
 		b := c.encode()
 		got, err := decodePayload(b)
-		if err != nil || got.purpose != c.purpose || !got.expiresAt.Equal(c.expiresAt) || !bytes.Equal(got.challenge, c.challenge) || got.userID != c.userID || got.session != c.session {
+		if err != nil || got.purpose != c.purpose || got.mode != c.mode || !got.issuedAt.Equal(c.issuedAt) || !got.expiresAt.Equal(c.expiresAt) ||
+			!bytes.Equal(got.challenge, c.challenge) || got.realm != c.realm || got.userID != c.userID || got.session != c.session {
 			t.Errorf("%+v came back as %+v, %v", c, got, err)
 		}
 		for n := range b {
@@ -28,24 +32,63 @@ func TestPayload(t *testing.T) {
 		if _, err := decodePayload(append(b, 0)); !errors.Is(err, errPayload) {
 			t.Errorf("a byte too many: %v", err)
 		}
-		b[0]++
-		if _, err := decodePayload(b); !errors.Is(err, errPayload) {
-			t.Errorf("another version: %v", err)
+		for _, step := range []byte{1, 255} { // the next version, and the one before
+			b[0] += step
+			if _, err := decodePayload(b); !errors.Is(err, errPayload) {
+				t.Errorf("version %d: %v", b[0], err)
+			}
+			b[0] -= step
 		}
 	}
 }
 
 func TestPayloadHasAChallenge(t *testing.T) {
-	c := payload{purpose: forAuthentication, expiresAt: time.UnixMilli(1)}
+	c := payload{purpose: forAuthentication, mode: ModeUsernameless, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(1)}
 	if _, err := decodePayload(c.encode()); !errors.Is(err, errPayload) {
 		t.Errorf("an empty challenge, which an empty one would match: %v", err)
 	}
 }
 
+// A payload says three times what it is for, by its purpose, its mode and whether
+// it names somebody: one in which they contradict each other is none.
+func TestPayloadIsOfOneMind(t *testing.T) {
+	valid := map[string]bool{
+		"1 registration u": true, "2 usernameless ": true, "2 conditional ": true, "2 immediate ": true, "2 user u": true, "2 username u": true,
+	}
+	seen, all := 0, modes()
+	for purpose := range purpose(5) {
+		for _, mode := range append(all[:], "", "another") {
+			for _, userID := range []string{"", "u"} {
+				c := payload{purpose: purpose, mode: mode, challenge: []byte{1}, userID: userID}
+				_, err := decodePayload(c.encode())
+				what := string('0'+rune(purpose)) + " " + string(mode) + " " + userID
+				if valid[what] != (err == nil) {
+					t.Errorf("purpose, mode, user %q: %v", what, err)
+				}
+				if err == nil {
+					seen++
+				}
+			}
+		}
+	}
+	if seen != len(valid) {
+		t.Errorf("%d are valid, want %d", seen, len(valid))
+	}
+	b := payload{purpose: forAuthentication, mode: ModeUsernameless, challenge: []byte{1}}.encode()
+	for code := range 256 {
+		b[2] = byte(code)
+		_, err := decodePayload(b)
+		if fine := code == 2 || code == 5 || code == 6; fine != (err == nil) {
+			t.Errorf("mode %d: %v", code, err)
+		}
+	}
+}
+
 // A server that is being upgraded reads what its predecessor wrote.
 func TestPayloadFormatIsStable(t *testing.T) {
-	c := payload{purpose: forAuthentication, expiresAt: time.UnixMilli(1893456000123), challenge: []byte{1, 2, 3}, userID: "me", session: "s"}
-	if got := hex.EncodeToString(c.encode()); got != "0102000001b8dac5b47b03010203026d650173" {
-		t.Errorf("got %s", got)
+	c := payload{purpose: forAuthentication, mode: ModeUser, issuedAt: time.UnixMicro(1893455640123456), expiresAt: time.UnixMicro(1893456000123456),
+		challenge: []byte{1, 2, 3}, realm: "r", userID: "me", session: "s"}
+	if got, want := hex.EncodeToString(c.encode()), "020203"+"0006ba167ed3d840"+"0006ba1694490240"+"03010203"+"0172"+"026d65"+"0173"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -53,6 +53,10 @@ type SignCountPolicy string
 const (
 	// StrictReject refuses the sign-in and leaves the credential as it is.
 	StrictReject SignCountPolicy = "strict-reject"
+	// DeviceBound is StrictReject for passkeys that are not backup eligible, and
+	// Allow for those that are: one that moves to another provider keeps its key
+	// and not its counter, and StrictReject would lock it out for ever.
+	DeviceBound SignCountPolicy = "device-bound"
 	// FlagDisable refuses the sign-in and quarantines the credential: it stays,
 	// with when and why, cannot sign in, and can be restored or revoked.
 	FlagDisable SignCountPolicy = "flag-disable"
@@ -60,6 +64,11 @@ const (
 	// the highest value seen.
 	Allow SignCountPolicy = "allow"
 )
+
+// allows reports whether the counter of such a passkey may go back.
+func (p SignCountPolicy) allows(backupEligible bool) bool {
+	return p == Allow || p == DeviceBound && backupEligible
+}
 
 // BackupEligibilityPolicy says what to do with a passkey whose backup eligibility
 // is not what it was at registration. It never changes on an honest authenticator
@@ -82,8 +91,19 @@ func (p BackupEligibilityPolicy) allows(now bool) bool {
 	return p == BackupEligibilityAllow || p == BackupEligibilityUpgrade && now
 }
 
+// Hint is a kind of authenticator that the user is expected to use, which may
+// change what the browser shows (WebAuthn L3 §5.8.8).
+type Hint string
+
+// The hints.
+const (
+	HintSecurityKey  Hint = "security-key"
+	HintClientDevice Hint = "client-device"
+	HintHybrid       Hint = "hybrid"
+)
+
 // Algorithm is a COSE algorithm identifier (WebAuthn L3 §5.8.5).
-type Algorithm int
+type Algorithm int32
 
 // The algorithms that can be configured.
 const (

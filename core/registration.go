@@ -4,9 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 )
+
+// RegistrationRequest is what a registration is begun for.
+type RegistrationRequest struct {
+	User User
+}
 
 // RegistrationResponse is what the browser sends after
 // navigator.credentials.create().
@@ -17,26 +23,34 @@ type RegistrationResponse struct {
 	// DeviceName is the user's name for the passkey: see [Passkeys.Rename].
 	DeviceName string `json:"deviceName"`
 	// UserID, if set, is who is finishing: it must be who began, or the result
-	// is [ErrForbidden]. It never comes from the client's JSON.
+	// is [ErrChallengeNotFound]. It never comes from the client's JSON.
 	UserID string `json:"-"`
 }
 
-// BeginRegistration starts the registration of a passkey for user. The options
-// exclude the passkeys he has, so that an authenticator is not registered twice.
+// RegistrationResult is a registration that succeeded.
+type RegistrationResult struct {
+	// Credential is the new passkey, as it is stored; its UserID is who began.
+	Credential Credential
+	// UserVerified says that the authenticator verified its user by PIN or
+	// biometrics.
+	UserVerified bool
+}
+
+// BeginRegistration starts the registration of a passkey. The options exclude
+// those that the user has, so that an authenticator is not registered twice.
 //
 // It returns [ErrConfiguration] for a User that breaks its own rules,
 // [ErrTooManyCredentials], and [ErrStorageUnavailable] if a store fails.
-func (p *Passkeys) BeginRegistration(ctx context.Context, user User) (*Ceremony, error) {
-	ceremony, err := p.beginRegistration(ctx, user)
-	if err != nil {
-		p.outcome(ctx, RegistrationFailed, user.ID, nil, err)
-		return nil, err
-	}
-	p.audit(ctx, AuditEvent{Type: RegistrationBegan, UserID: user.ID})
-	return ceremony, nil
+func (p *Passkeys) BeginRegistration(ctx context.Context, r RegistrationRequest) (*Ceremony[CreationOptions], error) {
+	ctx, a := p.start(ctx, Step{CeremonyRegistration, StepBegin})
+	defer a.abandon(ctx)
+	ceremony, err := a.beginRegistration(ctx, r.User)
+	return ceremony, a.end(ctx, err)
 }
 
-func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony, error) {
+func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[CreationOptions], error) {
+	p := a.p
+	a.mode, a.userID = ModeRegistration, user.ID
 	if err := user.validate(); err != nil {
 		return nil, asError(err).because(ReasonUserInvalid)
 	}
@@ -49,15 +63,15 @@ func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony,
 	if p.full(existing) {
 		return nil, ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
-	challenge, state, err := p.issue(ctx, forRegistration, user.ID)
+	challenge, state, err := a.issue(ctx, forRegistration, user.ID)
 	if err != nil {
 		return nil, err
 	}
 	params := make([]CredentialParameter, len(p.cfg.Algorithms))
-	for i, a := range p.cfg.Algorithms {
-		params[i] = CredentialParameter{Type: publicKeyType, Alg: a}
+	for i, alg := range p.cfg.Algorithms {
+		params[i] = CredentialParameter{Type: publicKeyType, Alg: alg}
 	}
-	return &Ceremony{State: state, PublicKey: &CreationOptions{
+	return &Ceremony[CreationOptions]{State: state, PublicKey: &CreationOptions{
 		RP:                 RPEntity{ID: p.cfg.RPID, Name: p.cfg.RPName},
 		User:               UserEntity{ID: EncodeID([]byte(user.ID)), Name: user.Name, DisplayName: user.DisplayName},
 		Challenge:          challenge,
@@ -70,64 +84,79 @@ func (p *Passkeys) beginRegistration(ctx context.Context, user User) (*Ceremony,
 			RequireResidentKey:      p.cfg.ResidentKey == ResidentKeyRequired,
 			UserVerification:        p.cfg.UserVerification,
 		},
-		Attestation: p.cfg.Attestation,
-		Extensions:  CreationExtensions{CredProps: true},
+		Hints:              slices.Clone(p.cfg.Hints),
+		Attestation:        p.cfg.Attestation,
+		AttestationFormats: slices.Clone(p.cfg.AttestationFormats),
+		Extensions:         CreationExtensions{CredProps: true},
+		Extra:              cloneExtra(p.cfg.CreationExtra),
 	}}, nil
 }
 
 // FinishRegistration verifies the browser's response (WebAuthn L3 §7.1) and
-// stores the credential. Whatever it returns, the challenge is spent, except
-// after ErrInvalidRequest and ErrPayloadTooLarge, which are decided before.
+// stores the credential. The new credential remembers the challenge: no other is
+// registered with the same state.
 //
 // It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
-// [ErrChallengeExpired], [ErrForbidden], [ErrAttestationVerification],
-// [ErrCredentialExists], [ErrTooManyCredentials] or [ErrStorageUnavailable].
-func (p *Passkeys) FinishRegistration(ctx context.Context, r RegistrationResponse) (*Credential, error) {
-	response, err := decode[engine.AttestationResponse](r.Credential)
+// [ErrChallengeExpired], [ErrAttestationVerification], [ErrCredentialExists],
+// [ErrTooManyCredentials] or [ErrStorageUnavailable].
+func (p *Passkeys) FinishRegistration(ctx context.Context, r RegistrationResponse) (*RegistrationResult, error) {
+	ctx, a := p.start(ctx, Step{CeremonyRegistration, StepFinish})
+	defer a.abandon(ctx)
+	a.userID = r.UserID
+	response, err := parse(r.Credential, engine.ParseAttestation)
 	if err != nil {
-		p.outcome(ctx, RegistrationFailed, r.UserID, nil, err)
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
-	return p.finishRegistration(ctx, r, response, nil)
+	return a.finishRegistration(ctx, r, response, nil)
 }
 
-// finishRegistration is FinishRegistration on a response that is decoded. What
+// finishRegistration is FinishRegistration on a response that is read. What
 // accept refuses is taken back.
-func (p *Passkeys) finishRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse, accept func(Credential) error) (*Credential, error) {
-	userID, credential, err := p.verifyRegistration(ctx, r, response)
+func (a *attempt) finishRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse, accept func(RegistrationResult) error) (*RegistrationResult, error) {
+	a.id = response.RawID
+	result, use, err := a.verifyRegistration(ctx, r, response)
 	if err == nil {
-		err = p.store(ctx, *credential, accept)
+		err = a.store(ctx, result, use, accept)
 	}
 	if err != nil {
-		p.outcome(ctx, RegistrationFailed, userID, response.RawID, err)
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
-	p.audit(ctx, AuditEvent{Type: RegistrationSucceeded, UserID: userID, CredentialID: EncodeID(credential.ID)})
-	return credential, nil
+	return result, a.end(ctx, nil)
 }
 
-func (p *Passkeys) verifyRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse) (userID string, _ *Credential, _ error) {
+func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse) (*RegistrationResult, use, error) {
+	p := a.p
 	name, err := cleanDeviceName(r.DeviceName)
-	if err != nil || response.Check() != nil {
-		return r.UserID, nil, ErrInvalidRequest.because(ReasonRequestMalformed)
-	}
-	c, err := p.redeem(ctx, forRegistration, r.State)
 	if err != nil {
-		return r.UserID, nil, err
+		return nil, use{}, err
+	}
+	c, err := a.redeem(ctx, forRegistration, r.State)
+	if err != nil {
+		return nil, use{}, err
 	}
 	if r.UserID != "" && r.UserID != c.userID {
-		return r.UserID, nil, ErrForbidden.because(ReasonUserChanged)
+		a.userID = r.UserID
+		return nil, use{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
-	v, err := p.rp.VerifyAttestation(response, c.challenge)
+	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser()})
 	if err != nil {
-		return c.userID, nil, p.refused(ctx, ErrAttestationVerification, err)
+		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}
 	if !p.cfg.admits(v.AAGUID) {
-		return c.userID, nil, ErrAttestationVerification.because(ReasonAAGUIDNotAllowed)
+		return nil, use{}, ErrAttestationVerification.because(ReasonAAGUIDNotAllowed)
 	}
-	return c.userID, &Credential{
+	discoverable := DiscoverableUnknown
+	switch rk, said := response.Discoverable(); {
+	case rk:
+		discoverable = Discoverable
+	case said:
+		discoverable = NotDiscoverable
+	}
+	now := p.timestamp()
+	credential := Credential{
 		ID:                v.CredentialID,
 		UserID:            c.userID,
+		RPID:              p.cfg.RPID,
 		PublicKey:         v.PublicKey,
 		Algorithm:         Algorithm(v.Algorithm),
 		SignCount:         v.SignCount,
@@ -135,12 +164,20 @@ func (p *Passkeys) verifyRegistration(ctx context.Context, r RegistrationRespons
 		BackupState:       v.BackupState,
 		UVInitialized:     v.UserVerified,
 		Transports:        response.Transports(),
-		Discoverable:      response.Discoverable(),
+		Discoverable:      discoverable,
 		AAGUID:            v.AAGUID,
 		AttestationFormat: v.AttestationFormat,
 		DeviceName:        name,
-		CreatedAt:         p.timestamp(),
-	}, nil
+		CreatedAt:         now,
+		// Not from 0: whoever registers the id of a credential that was deleted
+		// meanwhile would be taken for it by an Update that read it before.
+		Version: now.UnixMicro(),
+	}
+	var s spent
+	used := useOf(c)
+	s.add(used, now)
+	credential.Spent = s.encode()
+	return &RegistrationResult{credential, v.UserVerified}, used, nil
 }
 
 // full reports whether a user with these credentials may add no more.
@@ -150,10 +187,16 @@ func (p *Passkeys) full(existing []Credential) bool {
 
 // store adds the credential, and takes it back if accept fails or panics: then
 // the application knows of no account that it could belong to.
-func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credential) error) error {
+func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accept func(RegistrationResult) error) error {
+	p, c := a.p, r.Credential
 	existing, err := p.cfg.Credentials.ListByUser(ctx, c.UserID)
 	if err != nil {
 		return storeError(err)
+	}
+	for i := range existing {
+		if _, err := existing[i].unspent(u); err != nil {
+			return err
+		}
 	}
 	if p.full(existing) { // begun while there was room
 		return ErrTooManyCredentials.because(ReasonCredentialLimit)
@@ -178,13 +221,10 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 	if accept == nil {
 		return nil
 	}
-	accepted, returned := false, false
+	accepted := false
 	defer func() {
 		if accepted {
 			return
-		}
-		if !returned { // a panic passes by, and nobody else will tell
-			p.outcome(ctx, RegistrationFailed, c.UserID, c.ID, errInternal.because(ReasonHookFailed))
 		}
 		ctx, cancel := regardless(ctx) // what the client did not get must not stay
 		defer cancel()
@@ -192,8 +232,7 @@ func (p *Passkeys) store(ctx context.Context, c Credential, accept func(Credenti
 			p.logFailure(ctx, "could not take back a credential", storeError(err))
 		}
 	}()
-	err = accept(c.Clone())
-	if returned = true; err != nil {
+	if err := accept(RegistrationResult{c.Clone(), r.UserVerified}); err != nil {
 		return asError(err).because(ReasonHookFailed)
 	}
 	accepted = true

@@ -3,11 +3,13 @@ package passkeys
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
+	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
 // Route is one row of the table that adapters turn into a router.
@@ -21,8 +23,19 @@ type Route[C any] struct {
 	Serve func(c C, w http.ResponseWriter, r *http.Request)
 }
 
+// Source says which relying party answers a request: one for all of them, or for
+// an application of many tenants a function that finds the one for each. Its
+// error, or a nil, is answered as a hook's is, and goes to slog.Default().
+//
+// Tenants that share a [CredentialRepository] share its users: where one user id
+// may be two people, give each tenant a repository of its own.
+type Source[C any] interface {
+	*Passkeys | func(C) (*Passkeys, error)
+}
+
 // Routes returns the seven routes, or an error that matches [ErrConfiguration]
-// if GetUser is missing. Adapters call it; an application calls its adapter.
+// if GetUser is missing, or the source nil. Adapters call it; an application
+// calls its adapter.
 //
 //	POST   /register/begin       GetUser, Authorize
 //	POST   /register/finish      GetUser, Authorize, OnRegistered
@@ -31,14 +44,22 @@ type Route[C any] struct {
 //	GET    /credentials          GetUser
 //	PATCH  /credentials/{id}     GetUser, Authorize
 //	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
-func Routes[C any](p *Passkeys, h Hooks[C]) ([]Route[C], error) {
-	if p == nil {
+func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
+	t := &table[C]{hooks: h}
+	switch s := any(source).(type) {
+	case *Passkeys:
+		if s != nil {
+			t.resolve = func(C) (*Passkeys, error) { return s, nil }
+		}
+	case func(C) (*Passkeys, error):
+		t.resolve = s
+	}
+	if t.resolve == nil {
 		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
 	}
 	if h.GetUser == nil {
 		return nil, ErrConfiguration.explained("Hooks.GetUser: must be set")
 	}
-	t := &table[C]{p, h}
 	return []Route[C]{
 		{http.MethodPost, "/register/begin", t.serve(optionalBody, t.registerBegin)},
 		{http.MethodPost, "/register/finish", t.serve(requiredBody, t.registerFinish)},
@@ -54,8 +75,8 @@ func Routes[C any](p *Passkeys, h Hooks[C]) ([]Route[C], error) {
 // plain text. Mount it with http.StripPrefix:
 //
 //	mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", handler))
-func Handler(p *Passkeys, h Hooks[Exchange]) (http.Handler, error) {
-	routes, err := Routes(p, h)
+func Handler[P Source[Exchange]](source P, h Hooks[Exchange]) (http.Handler, error) {
+	routes, err := Routes(source, h)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +95,8 @@ const maxUsername = 1024 // bytes
 // table holds what the routes' endpoints share. An endpoint returns the body of
 // a 200, or nil for a 204.
 type table[C any] struct {
-	p     *Passkeys
-	hooks Hooks[C]
+	resolve func(C) (*Passkeys, error)
+	hooks   Hooks[C]
 }
 
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)
@@ -85,15 +106,14 @@ func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	var ignored struct{}
-	if err := q.decode(&ignored); err != nil {
-		return nil, err
+	ctx, a := q.p.start(ctx, Step{CeremonyRegistration, StepBegin})
+	defer a.abandon(ctx)
+	if err := q.decode(); err != nil {
+		a.userID = user.ID
+		return nil, a.end(ctx, err)
 	}
-	ceremony, err := t.p.BeginRegistration(ctx, user)
-	if err != nil {
-		return nil, err
-	}
-	return ceremony, nil
+	ceremony, err := a.beginRegistration(ctx, user)
+	return ceremony, a.end(ctx, err)
 }
 
 func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, error) {
@@ -101,78 +121,80 @@ func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, err
 	if err != nil {
 		return nil, err
 	}
-	var body struct {
-		State      string                      `json:"state"`
-		Credential *engine.AttestationResponse `json:"credential"`
-		DeviceName string                      `json:"deviceName"`
+	ctx, a := q.p.start(ctx, Step{CeremonyRegistration, StepFinish})
+	defer a.abandon(ctx)
+	a.userID = user.ID
+	r := RegistrationResponse{UserID: user.ID}
+	var response engine.AttestationResponse
+	if err := q.decode(strictjson.String("state", &r.State), response.Member("credential"), strictjson.String("deviceName", &r.DeviceName)); err != nil {
+		return nil, a.end(ctx, err)
 	}
-	if err := q.decode(&body); err != nil || body.Credential == nil {
-		return nil, t.malformed(ctx, RegistrationFailed, user.ID, err)
-	}
-	var accept func(Credential) error
+	var accept func(RegistrationResult) error
 	if t.hooks.OnRegistered != nil {
-		accept = func(cr Credential) error { return t.hooks.OnRegistered(c, user, cr) }
+		accept = func(result RegistrationResult) error { return t.hooks.OnRegistered(c, user, result) }
 	}
-	credential, err := t.p.finishRegistration(ctx,
-		RegistrationResponse{State: body.State, DeviceName: body.DeviceName, UserID: user.ID}, body.Credential, accept)
+	result, err := a.finishRegistration(ctx, r, &response, accept)
 	if err != nil {
 		return nil, err
 	}
 	return struct {
 		Status       string `json:"status"`
 		CredentialID string `json:"credentialId"`
-	}{"ok", EncodeID(credential.ID)}, nil
+	}{"ok", EncodeID(result.Credential.ID)}, nil
 }
 
 func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, error) {
-	var body struct {
-		UserID   string `json:"userId"`
-		Username string `json:"username"`
-	}
-	if err := q.decode(&body); err != nil {
-		return nil, err
-	}
-	if body.Username == "" {
-		ceremony, err := t.p.BeginAuthentication(ctx, body.UserID)
-		if err != nil {
-			return nil, err
-		}
-		return ceremony, nil
-	}
-	if t.hooks.FindUser == nil || body.UserID != "" || len(body.Username) > maxUsername {
-		return nil, ErrInvalidRequest
-	}
-	userID, err := t.hooks.FindUser(c, body.Username)
+	ctx, a := q.p.start(ctx, Step{CeremonyAuthentication, StepBegin})
+	defer a.abandon(ctx)
+	r, err := t.authenticationRequest(c, q)
 	if err != nil {
-		return nil, t.hookError(ctx, "FindUser", err)
+		return nil, a.end(ctx, err)
+	}
+	ceremony, err := a.beginAuthentication(ctx, r)
+	return ceremony, a.end(ctx, err)
+}
+
+// authenticationRequest is what the body of a begin asks for.
+func (t *table[C]) authenticationRequest(c C, q request) (r AuthenticationRequest, err error) {
+	var mode string
+	if err := q.decode(strictjson.String("userId", &r.UserID), strictjson.String("username", &r.Username), strictjson.String("mode", &mode)); err != nil {
+		return r, err
+	}
+	switch r.Mode = Mode(mode); {
+	case r.Mode != "" && r.Mode != ModeConditional && r.Mode != ModeImmediate:
+		return r, ErrInvalidRequest
+	case r.Username == "" || r.Mode != "": // which beginAuthentication has its rules for
+		return r, nil
+	case t.hooks.FindUser == nil || r.UserID != "" || len(r.Username) > maxUsername:
+		return r, ErrInvalidRequest
 	}
 	canonical := canonicalName
 	if t.hooks.CanonicalName != nil {
 		canonical = t.hooks.CanonicalName
 	}
-	ceremony, err := t.p.BeginAuthenticationByName(ctx, canonical(body.Username), userID)
-	if err != nil {
-		return nil, err
+	if r.UserID, err = t.hooks.FindUser(c, r.Username); err != nil {
+		return r, err
 	}
-	return ceremony, nil
+	r.Mode, r.Username = ModeUsername, canonical(r.Username)
+	return r, nil
 }
 
 func (t *table[C]) authenticateFinish(ctx context.Context, c C, q request) (any, error) {
-	var body struct {
-		State      string                    `json:"state"`
-		Credential *engine.AssertionResponse `json:"credential"`
+	ctx, a := q.p.start(ctx, Step{CeremonyAuthentication, StepFinish})
+	defer a.abandon(ctx)
+	var state string
+	var response engine.AssertionResponse
+	if err := q.decode(strictjson.String("state", &state), response.Member("credential")); err != nil {
+		return nil, a.end(ctx, err)
 	}
-	if err := q.decode(&body); err != nil || body.Credential == nil {
-		return nil, t.malformed(ctx, AuthenticationFailed, "", err)
-	}
-	result, err := t.p.finishAuthentication(ctx, body.State, body.Credential)
+	result, err := a.finishAuthentication(ctx, state, &response)
 	if err != nil {
 		return nil, err
 	}
 	if t.hooks.OnAuthenticated != nil {
 		value, err := t.hooks.OnAuthenticated(c, *result)
 		if err != nil {
-			return nil, t.hookError(ctx, "OnAuthenticated", err)
+			return nil, hookError(ctx, q.p.cfg.Logger, "OnAuthenticated", err)
 		}
 		if value != nil {
 			return value, nil
@@ -201,7 +223,7 @@ func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := t.p.Credentials(ctx, user.ID)
+	credentials, err := q.p.Credentials(ctx, user.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -233,20 +255,15 @@ func (t *table[C]) rename(ctx context.Context, c C, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var body struct {
-		DeviceName *string `json:"deviceName"`
-	}
-	if err := q.decode(&body); err != nil {
+	var name string
+	if err := q.decode(strictjson.String("deviceName", &name).Required()); err != nil {
 		return nil, err
-	}
-	if body.DeviceName == nil {
-		return nil, ErrInvalidRequest
 	}
 	id, err := q.credentialID()
 	if err != nil {
 		return nil, err
 	}
-	return nil, t.p.Rename(ctx, user.ID, id, *body.DeviceName)
+	return nil, q.p.Rename(ctx, user.ID, id, name)
 }
 
 func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
@@ -258,24 +275,24 @@ func (t *table[C]) revoke(ctx context.Context, c C, q request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := t.keepLast(ctx, c, user, id); err != nil {
+	if err := t.keepLast(ctx, c, q, user, id); err != nil {
 		return nil, err
 	}
-	return nil, t.p.Revoke(ctx, user.ID, id)
+	return nil, q.p.Revoke(ctx, user.ID, id)
 }
 
-// user asks the application who it is talking to, and whether he may.
+// user asks the application who it is talking to, and whether they may.
 func (t *table[C]) user(ctx context.Context, c C, q request, action Action) (User, error) {
 	user, err := t.hooks.GetUser(c)
 	if err == nil {
 		err = user.validate()
 	}
 	if err != nil {
-		return User{}, t.hookError(ctx, "GetUser", err)
+		return User{}, hookError(ctx, q.p.cfg.Logger, "GetUser", err)
 	}
 	if action != "" && t.hooks.Authorize != nil {
 		if err := t.hooks.Authorize(c, user, action); err != nil {
-			return User{}, t.hookError(ctx, "Authorize", err)
+			return User{}, hookError(ctx, q.p.cfg.Logger, "Authorize", err)
 		}
 	}
 	if q.answered() { // a hook that has answered did not mean to let this pass
@@ -286,11 +303,11 @@ func (t *table[C]) user(ctx context.Context, c C, q request, action Action) (Use
 
 // keepLast refuses to revoke the last credential that works, unless the user has
 // another way in.
-func (t *table[C]) keepLast(ctx context.Context, c C, user User, id []byte) error {
+func (t *table[C]) keepLast(ctx context.Context, c C, q request, user User, id []byte) error {
 	if t.hooks.HasOtherSignIn == nil {
 		return nil
 	}
-	credentials, err := t.p.Credentials(ctx, user.ID)
+	credentials, err := q.p.Credentials(ctx, user.ID)
 	if err != nil {
 		return err
 	}
@@ -304,11 +321,11 @@ func (t *table[C]) keepLast(ctx context.Context, c C, user User, id []byte) erro
 		}
 	}
 	if !last {
-		return nil // disabled, or not his to revoke: Revoke says so
+		return nil // disabled, or not theirs to revoke: Revoke says so
 	}
 	other, err := t.hooks.HasOtherSignIn(c, user)
 	if err != nil {
-		return t.hookError(ctx, "HasOtherSignIn", err)
+		return hookError(ctx, q.p.cfg.Logger, "HasOtherSignIn", err)
 	}
 	if !other {
 		return ErrLastCredential
@@ -318,29 +335,20 @@ func (t *table[C]) keepLast(ctx context.Context, c C, user User, id []byte) erro
 
 // hookError tells the operator of a hook's failure, unless the hook chose the
 // client's answer.
-func (t *table[C]) hookError(ctx context.Context, hook string, err error) error {
+func hookError(ctx context.Context, log *slog.Logger, hook string, err error) error {
 	e := asError(err)
 	if e.Status >= 500 {
-		t.p.logFailure(ctx, hook+" failed", e)
+		logFailure(ctx, log, hook+" failed", e)
 	}
 	return e
-}
-
-// malformed is the outcome of a ceremony whose finish is no such request.
-func (t *table[C]) malformed(ctx context.Context, failed AuditEventType, userID string, err error) error {
-	if err == nil { // well-formed JSON, but without a credential
-		err = ErrInvalidRequest.because(ReasonRequestMalformed)
-	}
-	t.p.outcome(ctx, failed, userID, nil, err)
-	return err
 }
 
 // credentialID returns the id that the path ends in. It is read as it was sent,
 // because routers differ in what they unescape.
 func (q request) credentialID() ([]byte, error) {
 	path := q.r.URL.EscapedPath()
-	id, err := engine.Decode(path[strings.LastIndexByte(path, '/')+1:])
-	if err != nil || len(id) == 0 || len(id) > maxCredentialID {
+	id, err := DecodeID(path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil {
 		return nil, ErrNotFound
 	}
 	return id, nil

@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
@@ -217,11 +220,15 @@ func TestLastCredential(t *testing.T) {
 	})
 	path := func(c *passkeys.Credential) string { return "/credentials/" + passkeys.EncodeID(c.ID) }
 
-	if err := b.credentials.Quarantine(ctx, two.ID, b.clock.Now(), "test"); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.credentials.Quarantine(ctx, one.ID, b.clock.Now(), "test"); err != nil {
-		t.Fatal(err)
+	for _, id := range [][]byte{one.ID, two.ID} {
+		c, err := b.credentials.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.QuarantinedAt, c.QuarantineReason = b.clock.Now(), "test"
+		if err := b.credentials.Update(ctx, c); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s.do(http.MethodDelete, path(one), "", http.StatusNoContent) // neither works, so neither is a way in
 	if err := b.credentials.Add(ctx, *one); err != nil {
@@ -251,14 +258,14 @@ func TestMaxCredentials(t *testing.T) {
 	b.mustRegister(passkeytest.New(origin))
 	_, err := b.FinishRegistration(ctx, late)
 	b.refused(err, passkeys.ErrTooManyCredentials, passkeys.ReasonCredentialLimit)
-	_, err = b.BeginRegistration(ctx, alice)
+	_, err = b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice})
 	b.refused(err, passkeys.ErrTooManyCredentials, passkeys.ReasonCredentialLimit)
 
 	free := newBench(t, func(c *passkeys.Config) { c.MaxCredentials = -1 })
 	for range 51 {
 		free.mustRegister(passkeytest.New(origin))
 	}
-	if _, err := newBench(t).BeginRegistration(ctx, alice); err != nil {
+	if _, err := newBench(t).BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice}); err != nil {
 		t.Error(err)
 	}
 }
@@ -299,7 +306,7 @@ func TestDeviceNames(t *testing.T) {
 	}
 	r := b.create(passkeytest.New(origin))
 	r.DeviceName = " Zoe\u0308 "
-	if c, err := b.FinishRegistration(context.Background(), r); err != nil || c.DeviceName != "Zoë" {
+	if c, err := b.FinishRegistration(context.Background(), r); err != nil || c.Credential.DeviceName != "Zoë" {
 		t.Errorf("at registration: %+v, %v", c, err)
 	}
 }
@@ -342,20 +349,25 @@ func TestBackupEligibilityPolicies(t *testing.T) {
 }
 
 func TestUserVerificationReliable(t *testing.T) {
-	for _, row := range []struct{ then, now, reliable bool }{
-		{true, true, true},
-		{false, true, false}, // somebody set a PIN since
-		{true, false, false},
-		{false, false, false},
+	for _, row := range []struct{ then, now, synced, reliable bool }{
+		{true, true, false, true},
+		{false, true, false, false}, // somebody set a PIN since
+		{true, false, false, false},
+		{false, false, false, false},
+		{true, true, true, true},
+		{false, true, true, true}, // behind the lock of its owner's account
+		{true, false, true, false},
+		{false, false, true, false},
 	} {
 		b := newBench(t)
 		a := passkeytest.New(origin)
+		a.BackupEligible = row.synced
 		a.UserNotVerified = !row.then
 		b.mustRegister(a)
 		a.UserNotVerified = !row.now
 		for range 2 { // the first sign-in does not make the second reliable
 			if r := b.mustSignIn(a); r.UserVerified != row.now || r.UserVerificationReliable != row.reliable {
-				t.Errorf("verified at registration %v, now %v: %v, reliable %v", row.then, row.now, r.UserVerified, r.UserVerificationReliable)
+				t.Errorf("verified at registration %v, now %v, synced %v: %v, reliable %v", row.then, row.now, row.synced, r.UserVerified, r.UserVerificationReliable)
 			}
 		}
 	}
@@ -398,8 +410,15 @@ func TestRoutesNeedTheirHooks(t *testing.T) {
 	if _, err := passkeys.Handler(p, passkeys.Hooks[passkeys.Exchange]{}); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "Hooks.GetUser") {
 		t.Errorf("without GetUser: %v", err)
 	}
-	if _, err := passkeys.Routes(nil, passkeys.Hooks[int]{GetUser: func(int) (passkeys.User, error) { return alice, nil }}); !errors.Is(err, passkeys.ErrConfiguration) {
+	hooks := passkeys.Hooks[int]{GetUser: func(int) (passkeys.User, error) { return alice, nil }}
+	if _, err := passkeys.Routes((*passkeys.Passkeys)(nil), hooks); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "Passkeys") {
 		t.Errorf("without Passkeys: %v", err)
+	}
+	if _, err := passkeys.Routes((func(int) (*passkeys.Passkeys, error))(nil), hooks); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "Passkeys") {
+		t.Errorf("without a resolver: %v", err)
+	}
+	if _, err := passkeys.Routes(func(int) (*passkeys.Passkeys, error) { return p, nil }, passkeys.Hooks[int]{}); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "Hooks.GetUser") {
+		t.Errorf("a resolver without GetUser: %v", err)
 	}
 }
 
@@ -437,6 +456,19 @@ func TestAHooksErrorIsAlwaysAnError(t *testing.T) {
 	}
 }
 
+func TestAHooksNilErrorIsAnError(t *testing.T) {
+	var typed *passkeys.Error
+	for _, err := range []error{typed, fmt.Errorf("wrapped: %w", typed)} {
+		var log strings.Builder
+		s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+			h.GetUser = func(passkeys.Exchange) (passkeys.User, error) { return alice, err }
+		})
+		if answer := s.do(http.MethodGet, "/credentials", "", http.StatusInternalServerError); code(answer) != "internal_error" || !strings.Contains(log.String(), "nil *Error") {
+			t.Errorf("%s, and the log says %q", answer, &log)
+		}
+	}
+}
+
 func TestAFlushIsAnAnswer(t *testing.T) {
 	s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
 		h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
@@ -448,10 +480,33 @@ func TestAFlushIsAnAnswer(t *testing.T) {
 	}
 }
 
+func TestAnInterimAnswerIsNone(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
+			x.W.WriteHeader(http.StatusEarlyHints)
+			return alice, nil
+		}
+	})
+	server := httptest.NewServer(s.handler)
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/credentials", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if b, err := io.ReadAll(answer.Body); err != nil || answer.StatusCode != http.StatusOK || string(b) != "[]" {
+		t.Errorf("%d %q, %v", answer.StatusCode, b, err)
+	}
+}
+
 func TestAPanicInOnRegisteredIsAudited(t *testing.T) {
 	b := newBench(t)
 	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
-		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.Credential) error { panic("in a hook") }
+		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error { panic("in a hook") }
 	})
 	begun := s.post("/register/begin", "", http.StatusOK)
 	credential, err := passkeytest.New(origin).Create(begun)
@@ -514,4 +569,369 @@ func TestARequestWithoutABody(t *testing.T) {
 			t.Errorf("%s: %d, want %d", path, w.Code, want)
 		}
 	}
+}
+
+func TestAuthenticateBeginModes(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	asked := 0
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.FindUser = func(_ passkeys.Exchange, name string) (string, error) {
+			asked++
+			return map[string]string{"alice": alice.ID}[name], nil
+		}
+	})
+	for _, row := range []struct {
+		body  string
+		mode  passkeys.Mode // "" is refused
+		lists bool
+	}{
+		{``, passkeys.ModeUsernameless, false},
+		{`{}`, passkeys.ModeUsernameless, false},
+		{`{"mode":null,"userId":null,"username":null}`, passkeys.ModeUsernameless, false},
+		{`{"mode":"","userId":"","username":""}`, passkeys.ModeUsernameless, false},
+		{`{"mode":"conditional"}`, passkeys.ModeConditional, false},
+		{`{"mode":"conditional","userId":"","username":""}`, passkeys.ModeConditional, false},
+		{`{"mode":"immediate"}`, passkeys.ModeImmediate, false},
+		{`{"Mode":"immediate"}`, passkeys.ModeUsernameless, false}, // another member, which may be there
+		{`{"userId":"alice-id"}`, passkeys.ModeUser, true},
+		{`{"username":"alice"}`, passkeys.ModeUsername, true},
+		{`{"username":"nobody"}`, passkeys.ModeUsername, true},
+		{`{"username":" "}`, passkeys.ModeUsername, true}, // a name that is none once it is folded
+
+		{`{"mode":"optional"}`, "", false},
+		{`{"mode":"Conditional"}`, "", false},
+		{`{"mode":"conditional "}`, "", false},
+		{`{"mode":"usernameless"}`, "", false}, // what is begun says these three, and none can be claimed
+		{`{"mode":"user","userId":"alice-id"}`, "", false},
+		{`{"mode":"username","username":"alice"}`, "", false},
+		{`{"mode":"username","userId":"alice-id"}`, "", false}, // whose decoys would be those of a name
+		{`{"mode":"registration"}`, "", false},
+		{`{"mode":"registration","userId":"alice-id"}`, "", false},
+		{`{"mode":"conditional","userId":"alice-id"}`, "", false},
+		{`{"mode":"conditional","username":"alice"}`, "", false},
+		{`{"mode":"immediate","userId":"alice-id"}`, "", false},
+		{`{"mode":"immediate","username":"alice"}`, "", false},
+		{`{"userId":"alice-id","username":"alice"}`, "", false},
+		{`{"mode":1}`, "", false},
+		{`{"mode":["conditional"]}`, "", false},
+		{`{"mode":"conditional","mode":"conditional"}`, "", false},
+		{`{"userId":"a","userId":"b"}`, "", false},
+		{`{"username":"a","username":"b"}`, "", false},
+		{`[]`, "", false},
+		{`null`, "", false},
+	} {
+		before := asked
+		if row.mode == "" {
+			if answer := s.post("/authenticate/begin", row.body, http.StatusBadRequest); code(answer) != "invalid_request" {
+				t.Errorf("%s: %s", row.body, answer)
+			}
+			if asked != before {
+				t.Errorf("%s: refused, and FindUser was asked", row.body)
+			}
+			continue
+		}
+		var begun struct {
+			PublicKey struct {
+				AllowCredentials []passkeys.CredentialDescriptor
+			}
+		}
+		answer := s.post("/authenticate/begin", row.body, http.StatusOK)
+		if err := json.Unmarshal(answer, &begun); err != nil {
+			t.Fatal(err)
+		}
+		if e := b.events.last(); e.Type != passkeys.AuthenticationBegan || e.Mode != row.mode || len(begun.PublicKey.AllowCredentials) > 0 != row.lists {
+			t.Errorf("%s: %+v, %s", row.body, e, answer)
+		}
+		if (asked > before) != (row.mode == passkeys.ModeUsername) {
+			t.Errorf("%s: FindUser was asked %d times", row.body, asked-before)
+		}
+	}
+
+	// The mode rides in the state: a passkey that autofill offers signs in long
+	// after, by the same finish.
+	begun := s.post("/authenticate/begin", `{"mode":"conditional"}`, http.StatusOK)
+	credential, err := a.Get(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.clock.Advance(59 * time.Minute)
+	s.post("/authenticate/finish", finishBody(t, begun, credential), http.StatusOK)
+	if e := b.events.last(); e.Type != passkeys.AuthenticationSucceeded || e.Mode != passkeys.ModeConditional {
+		t.Errorf("%+v", e)
+	}
+}
+
+func TestModesNeedNoFindUser(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys)
+	s.post("/authenticate/begin", `{"mode":"conditional"}`, http.StatusOK)
+	s.post("/authenticate/begin", `{"username":"alice"}`, http.StatusBadRequest)
+	s.post("/authenticate/begin", `{"mode":"username"}`, http.StatusBadRequest)
+}
+
+func TestWriteError(t *testing.T) {
+	withID := func(r *http.Request, id string) *http.Request {
+		return r.WithContext(passkeys.WithRequestID(r.Context(), id))
+	}
+	for _, row := range []struct {
+		name   string
+		err    error
+		id     string
+		status int
+		body   string
+	}{
+		{"one of ours", passkeys.ErrUnauthenticated, "r1", 401, `{"error":{"code":"unauthenticated","message":"Please sign in first.","id":"r1"}}`},
+		{"without a request id", passkeys.ErrForbidden, "", 403, `{"error":{"code":"forbidden","message":"This is not allowed."}}`},
+		{"wrapped", fmt.Errorf("secret: %w", passkeys.ErrNotFound), "r1", 404, `{"error":{"code":"not_found","message":"There is no such passkey.","id":"r1"}}`},
+		{"joined", errors.Join(errors.New("secret"), passkeys.ErrLastCredential), "", 409, `{"error":{"code":"last_credential","message":"This is the only way to sign in and cannot be removed."}}`},
+		{"another's", errors.New("secret"), "r1", 500, `{"error":{"code":"internal_error","message":"Something went wrong.","id":"r1"}}`},
+		{"none", nil, "", 500, `{"error":{"code":"internal_error","message":"Something went wrong."}}`},
+		{"a nil one of ours", (*passkeys.Error)(nil), "", 500, `{"error":{"code":"internal_error","message":"Something went wrong."}}`},
+		{"the application's own", &passkeys.Error{Code: "account_locked", Status: 423, Message: `<b>"Locked"</b>`}, "", 423, `{"error":{"code":"account_locked","message":"\u003cb\u003e\"Locked\"\u003c/b\u003e"}}`},
+		{"with a status that is no error's", &passkeys.Error{Code: "own", Status: 200}, "", 500, `{"error":{"code":"own","message":""}}`},
+		{"with a status that is none", &passkeys.Error{Code: "own", Status: 42}, "", 500, `{"error":{"code":"own","message":""}}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			if row.id != "" {
+				r = withID(r, row.id)
+			}
+			w := httptest.NewRecorder()
+			passkeys.WriteError(w, r, row.err)
+			if w.Code != row.status || w.Body.String() != row.body {
+				t.Errorf("got  %d %s\nwant %d %s", w.Code, w.Body, row.status, row.body)
+			}
+			if h := w.Header(); h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("headers %v", h)
+			}
+		})
+	}
+
+	// As the routes answer: the two cannot be told apart.
+	s := newSite(t, newBench(t).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.GetUser = func(passkeys.Exchange) (passkeys.User, error) {
+			return passkeys.User{}, passkeys.ErrUnauthenticated
+		}
+	})
+	theirs, ours := httptest.NewRecorder(), httptest.NewRecorder()
+	r := withID(httptest.NewRequest(http.MethodGet, "/credentials", nil), "r1")
+	s.handler.ServeHTTP(theirs, r)
+	passkeys.WriteError(ours, r, passkeys.ErrUnauthenticated)
+	if theirs.Code != ours.Code || theirs.Body.String() != ours.Body.String() || !reflect.DeepEqual(theirs.Header(), ours.Header()) {
+		t.Errorf("%d %v %s, and by a route %d %v %s", ours.Code, ours.Header(), ours.Body, theirs.Code, theirs.Header(), theirs.Body)
+	}
+}
+
+// everyRoute is a request for each.
+var everyRoute = []struct{ method, path, body string }{
+	{http.MethodPost, "/register/begin", ""},
+	{http.MethodPost, "/register/finish", "{}"},
+	{http.MethodPost, "/authenticate/begin", ""},
+	{http.MethodPost, "/authenticate/finish", "{}"},
+	{http.MethodGet, "/credentials", ""},
+	{http.MethodPatch, "/credentials/AAAA", `{"deviceName":"x"}`},
+	{http.MethodDelete, "/credentials/AAAA", ""},
+}
+
+func TestAResolverThatFindsNone(t *testing.T) {
+	var typedNil *passkeys.Error
+	for _, row := range []struct {
+		name    string
+		resolve func() (*passkeys.Passkeys, error)
+		status  int
+		code    string
+		logged  string
+	}{
+		{"an error of ours", func() (*passkeys.Passkeys, error) { return nil, passkeys.ErrNotFound }, 404, "not_found", ""},
+		{"an error of ours beside one", func() (*passkeys.Passkeys, error) { return newBench(t).Passkeys, passkeys.ErrForbidden }, 403, "forbidden", ""},
+		{"another error", func() (*passkeys.Passkeys, error) { return nil, errors.New("the registry is down") }, 500, "internal_error", "the registry is down"},
+		{"nothing", func() (*passkeys.Passkeys, error) { return nil, nil }, 500, "internal_error", "returned nil"},
+		{"a nil error that is typed", func() (*passkeys.Passkeys, error) { return nil, typedNil }, 500, "internal_error", "a nil *Error"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var log strings.Builder
+			before := slog.Default()
+			slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+			defer slog.SetDefault(before)
+			hooks := 0
+			handler, err := passkeys.Handler(func(passkeys.Exchange) (*passkeys.Passkeys, error) { return row.resolve() }, passkeys.Hooks[passkeys.Exchange]{
+				GetUser:   func(passkeys.Exchange) (passkeys.User, error) { hooks++; return alice, nil },
+				SessionID: func(passkeys.Exchange) string { hooks++; return "" },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+			for _, r := range everyRoute {
+				log.Reset()
+				answer := s.do(r.method, r.path, r.body, row.status)
+				if code(answer) != row.code || strings.Contains(string(answer), "registry") || hooks != 0 {
+					t.Errorf("%s %s: %s, %d hooks were asked", r.method, r.path, answer, hooks)
+				}
+				if (row.logged == "") != (log.Len() == 0) || !strings.Contains(log.String(), row.logged) {
+					t.Errorf("%s %s: the log says %q", r.method, r.path, &log)
+				}
+				var e struct{ Error struct{ ID string } }
+				if err := json.Unmarshal(answer, &e); err != nil || e.Error.ID == "" || row.logged != "" && !strings.Contains(log.String(), "request_id="+e.Error.ID) {
+					t.Errorf("%s %s: %s has no id that is in the log %q", r.method, r.path, answer, &log)
+				}
+			}
+		})
+	}
+}
+
+func TestAResolverThatHasAnsweredLetsNothingPass(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	signIn := b.get(a, "")
+	body, err := json.Marshal(signIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.events.reset()
+	for _, found := range []*passkeys.Passkeys{nil, b.Passkeys} { // and be it by habit
+		hooks := 0
+		handler, err := passkeys.Handler(func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+			http.Error(x.W, "which tenant?", http.StatusTeapot)
+			return found, nil
+		}, passkeys.Hooks[passkeys.Exchange]{
+			GetUser: func(passkeys.Exchange) (passkeys.User, error) { hooks++; return alice, nil },
+			OnAuthenticated: func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) {
+				hooks++
+				return nil, nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+		for _, r := range append([]struct{ method, path, body string }{{http.MethodPost, "/authenticate/finish", string(body)}}, everyRoute...) {
+			if answer := s.do(r.method, r.path, r.body, http.StatusTeapot); string(answer) != "which tenant?\n" || hooks != 0 || len(b.events.list) != 0 {
+				t.Errorf("%s %s: %s, %d hooks were asked, %+v", r.method, r.path, answer, hooks, b.events.list)
+			}
+		}
+	}
+	if _, err := b.FinishAuthentication(t.Context(), signIn); err != nil {
+		t.Errorf("the state is spent: %v", err)
+	}
+}
+
+// Two tenants share the routes, the hooks and the secret, and nothing else.
+func TestTenants(t *testing.T) {
+	ctx := context.Background()
+	tenants := map[string]*bench{}
+	for _, id := range []string{"a.example", "b.example"} {
+		tenants[id] = newBench(t, func(c *passkeys.Config) { c.RPID, c.Origins = id, []string{"https://" + id} })
+	}
+	handler, err := passkeys.Handler(func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+		b := tenants[x.R.Host]
+		if b == nil {
+			return nil, passkeys.ErrNotFound
+		}
+		return b.Passkeys, nil
+	}, passkeys.Hooks[passkeys.Exchange]{GetUser: func(passkeys.Exchange) (passkeys.User, error) { return alice, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do := func(host, method, path, body string, want int) []byte {
+		t.Helper()
+		s := &site{t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Host = host
+			handler.ServeHTTP(w, r)
+		}), http.Header{"Content-Type": {"application/json"}, "Origin": {"https://" + host}}}
+		return s.do(method, path, body, want)
+	}
+	// One key for both, under one credential id; they agree in all they can.
+	keys := map[string]*passkeytest.Authenticator{}
+	for id := range tenants {
+		keys[id] = passkeytest.New("https://" + id)
+		keys[id].CredentialID = []byte("credential")
+		begun := do(id, http.MethodPost, "/register/begin", "", http.StatusOK)
+		if !strings.Contains(string(begun), `"rp":{"id":"`+id+`"`) {
+			t.Errorf("%s: %s", id, begun)
+		}
+		credential, err := keys[id].Create(begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(id, http.MethodPost, "/register/finish", finishBody(t, begun, credential), http.StatusOK)
+	}
+	for id, other := range map[string]string{"a.example": "b.example", "b.example": "a.example"} {
+		begun := do(id, http.MethodPost, "/authenticate/begin", "", http.StatusOK)
+		credential, err := keys[id].Get(begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// To the other tenant the state is none, although the secret is the same.
+		answer := do(other, http.MethodPost, "/authenticate/finish", finishBody(t, begun, credential), http.StatusBadRequest)
+		if e := tenants[other].events.last(); code(answer) != "challenge_not_found" || e.Reason != passkeys.ReasonRPIDMismatch || e.CeremonyID != "" {
+			t.Errorf("%s at %s: %s, %+v", id, other, answer, e)
+		}
+		do(id, http.MethodPost, "/authenticate/finish", finishBody(t, begun, credential), http.StatusOK)
+
+		creation := do(id, http.MethodPost, "/register/begin", "", http.StatusOK)
+		another := passkeytest.New("https://" + id)
+		credential, err = another.Create(creation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if answer := do(other, http.MethodPost, "/register/finish", finishBody(t, creation, credential), http.StatusBadRequest); code(answer) != "challenge_not_found" {
+			t.Errorf("%s at %s: %s", id, other, answer)
+		}
+	}
+	// What one does to its passkeys the other's do not feel.
+	do("a.example", http.MethodDelete, "/credentials/"+passkeys.EncodeID([]byte("credential")), "", http.StatusNoContent)
+	for id, want := range map[string]int{"a.example": 0, "b.example": 1} {
+		if list, err := tenants[id].Credentials(ctx, alice.ID); err != nil || len(list) != want {
+			t.Errorf("%s has %d passkeys, %v", id, len(list), err)
+		}
+	}
+	// Each page has its own tenant's origins.
+	r := httptest.NewRequest(http.MethodGet, "https://a.example/credentials", nil)
+	r.Header.Set("Origin", "https://b.example")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("a page of b at a: %d", w.Code)
+	}
+	do("c.example", http.MethodGet, "/credentials", "", http.StatusNotFound)
+}
+
+// A body is one object, read once. Each row is what encoding/json takes, or took
+// for something else.
+func TestBodiesAreReadStrictly(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	s := newSite(t, b.Passkeys)
+	begun := s.post("/authenticate/begin", "", http.StatusOK)
+	credential, err := a.Get(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := `"state":"` + state(begun) + `"`
+	for _, body := range []string{
+		`{` + good + `,` + good + `,"credential":` + string(credential) + `}`,
+		`{"state":"other",` + good + `,"credential":` + string(credential) + `}`,
+		`{` + good + `,"credential":` + string(credential) + `,"credential":` + string(credential) + `}`,
+		`{` + good + `,"Credential":` + string(credential) + `}`,
+		`{` + good + `,"credential":null}`,
+		`{` + good + `,"credential":` + string(credential) + `}{}`,
+		`[{` + good + `,"credential":` + string(credential) + `}]`,
+		`{"state":7,"credential":` + string(credential) + `}`,
+		"\ufeff{" + good + `,"credential":` + string(credential) + `}`,
+		`{` + good + `,"credential":` + string(credential) + `,"later":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`,
+	} {
+		if answer := s.post("/authenticate/finish", body, http.StatusBadRequest); code(answer) != "invalid_request" || b.events.last().Reason != passkeys.ReasonRequestMalformed {
+			t.Errorf("%.60s…: %s", body, answer)
+		}
+	}
+	// By another name a state is none.
+	if answer := s.post("/authenticate/finish", `{"STATE":"`+state(begun)+`","credential":`+string(credential)+`}`, http.StatusBadRequest); code(answer) != "challenge_not_found" {
+		t.Errorf("STATE: %s", answer)
+	}
+	// What we do not know is passed over, and what went before has spent nothing.
+	s.post("/authenticate/finish", `{"later":[{}],"STATE":"x",`+good+`,"later":1,"credential":`+string(credential)+`}`, http.StatusOK)
 }

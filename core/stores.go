@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -37,78 +38,28 @@ type CredentialRepository interface {
 	// no error.
 	ListByUser(ctx context.Context, userID string) ([]Credential, error)
 
-	// UpdateUsage records a sign-in as one atomic compare-and-set.
+	// Update replaces the credential with c.ID by c, with a Version of
+	// c.Version+1, in one atomic compare-and-set: if the stored Version is
+	// c.Version, else it returns ErrConflict and changes nothing. Of N concurrent
+	// calls with one Version exactly one succeeds. If there is none with this ID,
+	// it returns ErrCredentialNotFound. Before all that, a credential for which
+	// Credential.Validate fails is refused with that error. What was acknowledged
+	// is not lost.
 	//
-	// If u.Regressed(), it returns Regressed and changes nothing. Else, if the
-	// stored SignCount is u.SeenSignCount and the credential is not quarantined,
-	// it sets SignCount to u.NextSignCount(), LastUsedAt to u.At, BackupEligible,
-	// BackupState and UVInitialized to u's, clears BackupUnknown, and returns
-	// Advanced. Else, the credential being gone included, it returns Raced and
-	// changes nothing.
-	UpdateUsage(ctx context.Context, id []byte, u Usage) (UsageOutcome, error)
-
-	// Rename sets the DeviceName of this user's credential. If there is none
-	// with this ID, or it is another user's, it returns ErrCredentialNotFound
-	// and changes nothing. A name that ValidateDeviceName refuses is refused
-	// with that error.
-	Rename(ctx context.Context, userID string, id []byte, deviceName string) error
+	// The caller leaves alone what never changes, as [Credential] lists it: a
+	// store may write it again or not.
+	Update(ctx context.Context, c Credential) error
 
 	// Delete removes this user's credential. If there is none with this ID, or
 	// it is another user's, it returns ErrCredentialNotFound and changes nothing.
 	Delete(ctx context.Context, userID string, id []byte) error
-
-	// Quarantine disables the credential: it stays, is listed, and cannot be
-	// used. One that is quarantined already keeps its first time and reason. If
-	// there is none, it returns ErrCredentialNotFound.
-	Quarantine(ctx context.Context, id []byte, at time.Time, reason Reason) error
-
-	// Restore ends the quarantine of this user's credential; for one that is not
-	// quarantined it does nothing. If there is none with this ID, or it is
-	// another user's, it returns ErrCredentialNotFound and changes nothing.
-	Restore(ctx context.Context, userID string, id []byte) error
 }
 
-// Usage is what a verified sign-in says about its credential.
-type Usage struct {
-	// SeenSignCount is the counter that was read before verification, SignCount
-	// the one the authenticator sent.
-	SeenSignCount, SignCount uint32
-	// AllowRegression is set under the policy Allow: a counter that went back is
-	// no regression, and the stored one stays.
-	AllowRegression bool
-
-	BackupEligible, BackupState, UVInitialized bool
-
-	At time.Time
-}
-
-// Regressed reports whether the counter did not advance although one of the two
-// counts (WebAuthn L3 §7.2, step 22).
-func (u Usage) Regressed() bool {
-	return !u.AllowRegression && u.SignCount <= u.SeenSignCount && u.SeenSignCount != 0
-}
-
-// NextSignCount is what UpdateUsage stores: the higher of the two.
-func (u Usage) NextSignCount() uint32 { return max(u.SeenSignCount, u.SignCount) }
-
-// UsageOutcome is what [CredentialRepository.UpdateUsage] found.
-type UsageOutcome int
-
-// The outcomes.
-const (
-	// Advanced: the sign-in is recorded.
-	Advanced UsageOutcome = iota + 1
-	// Raced: another sign-in, a quarantine or a deletion came between the read
-	// and the write. This sign-in is refused; the credential is not to blame.
-	Raced
-	// Regressed: the counter did not advance. A clone is suspected.
-	Regressed
-)
-
-// ChallengeStore keeps a challenge between begin and finish. [MemoryChallenges]
-// and [StatelessChallenges] are two; the modules gormstore and redisstore have
-// others, and the suite conformance.TestChallenges holds any to what is
-// written here.
+// ChallengeStore keeps a challenge between begin and finish, for those who want
+// it spent by the first attempt: without one, the state is sealed and nothing is
+// kept. [MemoryChallenges] is one; the modules gormstore and redisstore have
+// others, and the suite conformance.TestChallenges holds any to what is written
+// here.
 //
 // Both methods are safe for concurrent use. An error that is not named here
 // means that the store failed, and reaches the client as
@@ -119,7 +70,8 @@ type ChallengeStore interface {
 	// Put keeps payload until expiresAt and returns a handle that is not empty,
 	// cannot be guessed (128 bits at least), and is fit for a JSON string and a
 	// URL: letters, digits, '-', '_' and '.', at most 1,024 of them for a
-	// payload of up to 512 bytes. An expiresAt that has passed is an error.
+	// payload of up to 512 bytes. What ValidateChallenge refuses is refused with
+	// that error.
 	Put(ctx context.Context, payload []byte, expiresAt time.Time) (handle string, err error)
 
 	// Consume returns the payload of a handle and ends it: of N concurrent calls
@@ -128,4 +80,19 @@ type ChallengeStore interface {
 	// expired is ErrChallengeExpired where the store can still tell, else
 	// ErrChallengeNotFound; its payload is never returned.
 	Consume(ctx context.Context, handle string) (payload []byte, err error)
+}
+
+const maxPayload = 64 << 10
+
+// ValidateChallenge reports whether a store may keep a challenge: a payload of
+// at most 64 KiB that has not expired by now, which is the store's clock. The
+// error wraps [ErrInvalidChallenge]. Every store calls it in Put.
+func ValidateChallenge(payload []byte, expiresAt, now time.Time) error {
+	switch {
+	case len(payload) > maxPayload:
+		return fmt.Errorf("%w: a payload of %d bytes; must be at most %d", ErrInvalidChallenge, len(payload), maxPayload)
+	case !now.Before(expiresAt):
+		return fmt.Errorf("%w: it has expired before it was stored", ErrInvalidChallenge)
+	}
+	return nil
 }

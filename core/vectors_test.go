@@ -111,7 +111,7 @@ func TestW3CRegistrationVectors(t *testing.T) {
 			t.Run(v.Section+" "+v.Name+" "+string(attestation), func(t *testing.T) {
 				ctx := context.Background()
 				p := vs.relyingParty(t, v, attestation)
-				c, err := p.BeginRegistration(ctx, User{ID: "user"})
+				c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -132,8 +132,8 @@ func TestW3CRegistrationVectors(t *testing.T) {
 				if !verifies && !errors.Is(err, ErrAttestationVerification) {
 					t.Fatalf("%v, want it refused", err)
 				}
-				if verifies && !bytes.Equal(credential.ID, v.CredentialID) {
-					t.Errorf("id %x", credential.ID)
+				if verifies && !bytes.Equal(credential.Credential.ID, v.CredentialID) {
+					t.Errorf("id %x", credential.Credential.ID)
 				}
 			})
 		}
@@ -158,7 +158,7 @@ func TestW3CAuthenticationVectors(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				c, err := p.BeginAuthentication(ctx, userID)
+				c, err := p.BeginAuthentication(ctx, AuthenticationRequest{UserID: userID})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -20,11 +20,13 @@ import (
 type Hooks = passkeys.Hooks[echo.Context]
 
 // Mount adds the routes of [passkeys.Routes] to g, behind the group's
-// middleware. It returns an error that matches passkeys.ErrConfiguration if a
-// required hook is missing, and mounts nothing then. The routes answer their
-// errors themselves, in the wire's form; Echo's HTTPErrorHandler sees none.
-func Mount(g *echo.Group, p *passkeys.Passkeys, h Hooks) error {
-	routes, err := passkeys.Routes(p, h)
+// middleware. The source is a *passkeys.Passkeys or, for many tenants, a
+// func(echo.Context) (*passkeys.Passkeys, error). Mount returns an error that
+// matches passkeys.ErrConfiguration if it or a required hook is missing, and
+// mounts nothing then. The routes answer their errors themselves, in the wire's
+// form; Echo's HTTPErrorHandler sees none.
+func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) error {
+	routes, err := passkeys.Routes(source, h)
 	if err != nil {
 		return err
 	}

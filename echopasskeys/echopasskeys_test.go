@@ -19,17 +19,19 @@ func exchange(c echo.Context) passkeys.Exchange {
 }
 
 func TestAdapter(t *testing.T) {
-	conformance.TestAdapter(t, func(t testing.TB, p *passkeys.Passkeys, h passkeys.Hooks[passkeys.Exchange]) http.Handler {
+	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
 		e := echo.New()
-		err := echopasskeys.Mount(e.Group("/auth/passkeys"), p, echopasskeys.Hooks{
+		source := func(c echo.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
+		err := echopasskeys.Mount(e.Group("/auth/passkeys"), source, echopasskeys.Hooks{
 			GetUser: func(c echo.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
 			OnAuthenticated: func(c echo.Context, res passkeys.AuthenticationResult) (any, error) {
 				return h.OnAuthenticated(exchange(c), res)
 			},
-			OnRegistered: func(c echo.Context, u passkeys.User, cr passkeys.Credential) error {
-				return h.OnRegistered(exchange(c), u, cr)
+			OnRegistered: func(c echo.Context, u passkeys.User, res passkeys.RegistrationResult) error {
+				return h.OnRegistered(exchange(c), u, res)
 			},
 			FindUser:       func(c echo.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
+			CanonicalName:  h.CanonicalName,
 			SessionID:      func(c echo.Context) string { return h.SessionID(exchange(c)) },
 			Authorize:      func(c echo.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
 			HasOtherSignIn: func(c echo.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },

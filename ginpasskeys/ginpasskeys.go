@@ -20,11 +20,13 @@ import (
 type Hooks = passkeys.Hooks[*gin.Context]
 
 // Mount adds the routes of [passkeys.Routes] to r, such as a gin.Engine or a
-// group of one, behind the middleware that r has by now. It returns an error
-// that matches passkeys.ErrConfiguration if a required hook is missing, and
-// mounts nothing then. Like Gin, it panics if a route is taken.
-func Mount(r gin.IRouter, p *passkeys.Passkeys, h Hooks) error {
-	routes, err := passkeys.Routes(p, h)
+// group of one, behind the middleware that r has by now. The source is a
+// *passkeys.Passkeys or, for many tenants, a func(*gin.Context)
+// (*passkeys.Passkeys, error). Mount returns an error that matches
+// passkeys.ErrConfiguration if it or a required hook is missing, and mounts
+// nothing then. Like Gin, it panics if a route is taken.
+func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) error {
+	routes, err := passkeys.Routes(source, h)
 	if err != nil {
 		return err
 	}

@@ -20,17 +20,19 @@ func exchange(c *gin.Context) passkeys.Exchange {
 
 func TestAdapter(t *testing.T) {
 	gin.SetMode(gin.ReleaseMode)
-	conformance.TestAdapter(t, func(t testing.TB, p *passkeys.Passkeys, h passkeys.Hooks[passkeys.Exchange]) http.Handler {
+	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
 		r := gin.New()
-		err := ginpasskeys.Mount(r.Group("/auth/passkeys"), p, ginpasskeys.Hooks{
+		source := func(c *gin.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
+		err := ginpasskeys.Mount(r.Group("/auth/passkeys"), source, ginpasskeys.Hooks{
 			GetUser: func(c *gin.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
 			OnAuthenticated: func(c *gin.Context, res passkeys.AuthenticationResult) (any, error) {
 				return h.OnAuthenticated(exchange(c), res)
 			},
-			OnRegistered: func(c *gin.Context, u passkeys.User, cr passkeys.Credential) error {
-				return h.OnRegistered(exchange(c), u, cr)
+			OnRegistered: func(c *gin.Context, u passkeys.User, res passkeys.RegistrationResult) error {
+				return h.OnRegistered(exchange(c), u, res)
 			},
 			FindUser:       func(c *gin.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
+			CanonicalName:  h.CanonicalName,
 			SessionID:      func(c *gin.Context) string { return h.SessionID(exchange(c)) },
 			Authorize:      func(c *gin.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
 			HasOtherSignIn: func(c *gin.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },

@@ -1,10 +1,10 @@
 package gormstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -30,16 +30,10 @@ func (s Schema) NewChallenges(db *gorm.DB) *Challenges {
 }
 
 const (
-	maxPayload = 64 << 10
 	// The length of rand.Text, which may grow.
 	minHandle, maxHandle = 26, 64
 	// expiredBatch keeps a statement short that holds locks.
 	expiredBatch = 1000
-)
-
-var (
-	errExpiryPast   = errors.New("gormstore: the challenge has expired before it was stored")
-	errPayloadLarge = errors.New("gormstore: a challenge payload holds at most 64 KiB")
 )
 
 func (s *Challenges) now() time.Time {
@@ -51,18 +45,12 @@ func (s *Challenges) now() time.Time {
 
 // Put implements [passkeys.ChallengeStore].
 func (s *Challenges) Put(ctx context.Context, payload []byte, expiresAt time.Time) (string, error) {
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case len(payload) > maxPayload:
-		return "", errPayloadLarge
-	case !s.now().Before(expiresAt):
-		return "", errExpiryPast
+	if err := cmp.Or(ctx.Err(), passkeys.ValidateChallenge(payload, expiresAt, s.now())); err != nil {
+		return "", err
 	}
 	handle := rand.Text()
-	// The conversion makes an empty payload of a nil one, which would be NULL.
 	_, err := s.exec(ctx, "INSERT INTO "+s.name+" (expires_at, handle_hash, payload) VALUES (?, ?, ?)",
-		expiresAt.UnixMicro(), hash(handle), append([]byte{}, payload...))
+		expiresAt.UnixMicro(), hash(handle), notNull(payload))
 	if err != nil {
 		return "", err
 	}

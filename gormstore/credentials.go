@@ -9,52 +9,60 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"gorm.io/gorm"
 )
 
 // Credentials keeps credentials in a table. It is safe for concurrent use.
-type Credentials struct {
-	table
-	onDuplicate string
-}
+type Credentials struct{ table }
 
 var _ passkeys.CredentialRepository = (*Credentials)(nil)
 
 // NewCredentials returns the credentials in s.CredentialsTable of db, which may
 // be a transaction. It does not ask the database anything.
 func (s Schema) NewCredentials(db *gorm.DB) *Credentials {
-	c := &Credentials{newTable(db, s.named().CredentialsTable), "ON CONFLICT (id_hash) DO NOTHING"}
-	if c.dialect == mysql {
-		// INSERT IGNORE would hide other errors as well. An update makes the
-		// driver report two rows, and it must be one that changes something:
-		// else, with clientFoundRows, it reports one, as for an insert.
-		c.onDuplicate = "ON DUPLICATE KEY UPDATE revision = revision + 1"
-	}
-	return c
+	return &Credentials{newTable(db, s.named().CredentialsTable)}
 }
 
-// columns are those of a credential, in the order of Add and scan.
-const columns = "algorithm, sign_count, id, user_id, public_key, " +
-	"backup_eligible, backup_state, backup_unknown, uv_initialized, discoverable, " +
-	"transports, aaguid, attestation_format, device_name, " +
-	"created_at, last_used_at, quarantined_at, quarantine_reason"
+// The columns of a credential. mutable are those that Update writes, in the
+// order of values; columns are all, in the order of Add and scan.
+const (
+	mutable = "algorithm, sign_count, backup_eligible, backup_state, backup_unknown, uv_initialized, " +
+		"discoverable, discoverable_known, transports, aaguid, attestation_format, device_name, " +
+		"last_used_at, quarantined_at, quarantine_reason, user_handle, handle_unknown, spent"
+	columns = mutable + ", id, user_id, public_key, created_at, rp_id, revision"
+)
+
+var assignments = strings.ReplaceAll(mutable, ",", " = ?,") + " = ?"
+
+func values(c passkeys.Credential) []any {
+	return []any{
+		int64(c.Algorithm), int64(c.SignCount), c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized,
+		c.Discoverable == passkeys.Discoverable, c.Discoverable != passkeys.DiscoverableUnknown,
+		strings.Join(c.Transports, ","), c.AAGUID[:], []byte(c.AttestationFormat), c.DeviceName,
+		micros(c.LastUsedAt), micros(c.QuarantinedAt), string(c.QuarantineReason),
+		notNull(c.UserHandle), c.HandleUnknown, notNull(c.Spent),
+	}
+}
 
 // Add implements [passkeys.CredentialRepository].
 func (s *Credentials) Add(ctx context.Context, c passkeys.Credential) error {
 	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
 		return err
 	}
-	n, err := s.exec(ctx, "INSERT INTO "+s.name+" ("+columns+", id_hash) VALUES (?"+
-		strings.Repeat(", ?", strings.Count(columns, ",")+1)+") "+s.onDuplicate,
-		int64(c.Algorithm), int64(c.SignCount), c.ID, []byte(c.UserID), c.PublicKey,
-		c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized, c.Discoverable,
-		strings.Join(c.Transports, ","), c.AAGUID[:], []byte(c.AttestationFormat), c.DeviceName,
-		micros(c.CreatedAt), micros(c.LastUsedAt), micros(c.QuarantinedAt), string(c.QuarantineReason),
-		hash(c.ID))
-	if err == nil && n != 1 {
+	insert := "INSERT INTO " + s.name + " (" + columns + ", id_hash) VALUES (?" +
+		strings.Repeat(", ?", strings.Count(columns, ",")+1) + ")"
+	if s.dialect != mysql {
+		// An error would be the end of a transaction in PostgreSQL.
+		insert += " ON CONFLICT (id_hash) DO NOTHING"
+	}
+	n, err := s.exec(ctx, insert, append(values(c),
+		c.ID, []byte(c.UserID), c.PublicKey, micros(c.CreatedAt), c.RPID, c.Version, hash(c.ID))...)
+	// MySQL has nothing like it that tells a duplicate from an insert and changes
+	// nothing: IGNORE ignores all else that may be wrong, and with clientFoundRows
+	// an ON DUPLICATE KEY UPDATE must change something to be told.
+	if s.dialect == mysql && duplicate(s.db.Dialector, errors.Unwrap(err)) || err == nil && n != 1 {
 		return passkeys.ErrCredentialExists
 	}
 	return err
@@ -63,14 +71,21 @@ func (s *Credentials) Add(ctx context.Context, c passkeys.Credential) error {
 // scan reads a row of columns.
 func scan(rows *sql.Rows) (c passkeys.Credential, err error) {
 	var (
+		discoverable, known            bool
 		transports                     string
 		aaguid                         []byte
 		created, lastUsed, quarantined sql.NullInt64
 	)
-	err = rows.Scan(&c.Algorithm, &c.SignCount, &c.ID, &c.UserID, &c.PublicKey,
-		&c.BackupEligible, &c.BackupState, &c.BackupUnknown, &c.UVInitialized, &c.Discoverable,
-		&transports, &aaguid, &c.AttestationFormat, &c.DeviceName,
-		&created, &lastUsed, &quarantined, &c.QuarantineReason)
+	err = rows.Scan(&c.Algorithm, &c.SignCount, &c.BackupEligible, &c.BackupState, &c.BackupUnknown, &c.UVInitialized,
+		&discoverable, &known, &transports, &aaguid, &c.AttestationFormat, &c.DeviceName,
+		&lastUsed, &quarantined, &c.QuarantineReason, &c.UserHandle, &c.HandleUnknown, &c.Spent,
+		&c.ID, &c.UserID, &c.PublicKey, &created, &c.RPID, &c.Version)
+	switch {
+	case discoverable: // known or not: before it was recorded, nothing else was yes
+		c.Discoverable = passkeys.Discoverable
+	case known:
+		c.Discoverable = passkeys.NotDiscoverable
+	}
 	if transports != "" {
 		c.Transports = strings.Split(transports, ",")
 	}
@@ -117,72 +132,38 @@ func (s *Credentials) list(ctx context.Context, where string, value []byte) ([]p
 	return found, err
 }
 
-// UpdateUsage implements [passkeys.CredentialRepository].
-func (s *Credentials) UpdateUsage(ctx context.Context, id []byte, u passkeys.Usage) (passkeys.UsageOutcome, error) {
-	if err := ctx.Err(); err != nil {
-		return 0, err
-	}
-	if u.Regressed() {
-		return passkeys.Regressed, nil
-	}
-	err := s.update(ctx, "sign_count = ?, last_used_at = ?, backup_eligible = ?, backup_state = ?, "+
-		"backup_unknown = ?, uv_initialized = ?, revision = revision + 1 "+
-		"WHERE id_hash = ? AND sign_count = ? AND quarantined_at IS NULL",
-		int64(u.NextSignCount()), micros(u.At), u.BackupEligible, u.BackupState, false, u.UVInitialized,
-		hash(id), int64(u.SeenSignCount))
-	switch {
-	case err == nil:
-		return passkeys.Advanced, nil
-	case errors.Is(err, passkeys.ErrCredentialNotFound):
-		return passkeys.Raced, nil
-	default:
-		return 0, err
-	}
-}
-
-// Rename implements [passkeys.CredentialRepository].
-func (s *Credentials) Rename(ctx context.Context, userID string, id []byte, deviceName string) error {
-	if err := passkeys.ValidateDeviceName(deviceName); err != nil {
+// Update implements [passkeys.CredentialRepository]. It is one statement; when
+// that changes nothing, a second asks whether the credential is there, to tell
+// ErrConflict from ErrCredentialNotFound.
+func (s *Credentials) Update(ctx context.Context, c passkeys.Credential) error {
+	if err := errors.Join(ctx.Err(), c.Validate()); err != nil {
 		return err
 	}
-	return s.update(ctx, "device_name = ?, revision = revision + 1 WHERE id_hash = ? AND user_id = ?",
-		deviceName, hash(id), []byte(userID))
-}
-
-// Quarantine implements [passkeys.CredentialRepository].
-func (s *Credentials) Quarantine(ctx context.Context, id []byte, at time.Time, reason passkeys.Reason) error {
-	// The reason comes first: MySQL's later assignments see the earlier ones.
-	return s.update(ctx, "quarantine_reason = CASE WHEN quarantined_at IS NULL THEN ? ELSE quarantine_reason END, "+
-		"quarantined_at = COALESCE(quarantined_at, ?), revision = revision + 1 WHERE id_hash = ?",
-		string(reason), micros(at), hash(id))
-}
-
-// Restore implements [passkeys.CredentialRepository].
-func (s *Credentials) Restore(ctx context.Context, userID string, id []byte) error {
-	return s.update(ctx, "quarantined_at = NULL, quarantine_reason = '', revision = revision + 1 WHERE id_hash = ? AND user_id = ?",
-		hash(id), []byte(userID))
-}
-
-func (s *Credentials) update(ctx context.Context, assignments string, values ...any) error {
-	return s.one(ctx, "UPDATE "+s.name+" SET "+assignments, values...)
+	n, err := s.exec(ctx, "UPDATE "+s.name+" SET "+assignments+", revision = revision + 1 WHERE id_hash = ? AND revision = ?",
+		append(values(c), hash(c.ID), c.Version)...)
+	if err != nil || n != 0 {
+		return err
+	}
+	if _, err := s.Get(ctx, c.ID); err != nil {
+		return err
+	}
+	return passkeys.ErrConflict
 }
 
 // Delete implements [passkeys.CredentialRepository].
 func (s *Credentials) Delete(ctx context.Context, userID string, id []byte) error {
-	return s.one(ctx, "DELETE FROM "+s.name+" WHERE id_hash = ? AND user_id = ?", hash(id), []byte(userID))
-}
-
-// one executes a statement that is about one credential, which it must find.
-func (s *Credentials) one(ctx context.Context, statement string, values ...any) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	n, err := s.exec(ctx, statement, values...)
+	n, err := s.exec(ctx, "DELETE FROM "+s.name+" WHERE id_hash = ? AND user_id = ?", hash(id), []byte(userID))
 	if err == nil && n == 0 {
 		return passkeys.ErrCredentialNotFound
 	}
 	return err
 }
+
+// notNull makes an empty value of nil, which would be NULL.
+func notNull(b []byte) []byte { return append([]byte{}, b...) }
 
 func hash[T string | []byte](key T) []byte {
 	sum := sha256.Sum256([]byte(key))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"strings"
 	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
@@ -15,8 +14,38 @@ import (
 // The whole of it, on a database that gorm.Open has opened.
 func Example() {
 	var db *gorm.DB
+	var secret []byte // at least 32 random bytes, the same in every process
 
 	if err := gormstore.Migrate(db); err != nil {
+		log.Fatal(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The two are equal: by default the pool keeps two connections, and closes
+	// and opens the others for nearly every statement.
+	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(16)
+	p, err := passkeys.New(passkeys.Config{
+		RPID:        "example.org",
+		RPName:      "Example",
+		Origins:     []string{"https://example.org"},
+		Credentials: gormstore.NewCredentials(db),
+		Secret:      secret,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_ = p // for the routes
+}
+
+// For those who want a state to be spent by the first attempt, even if that
+// fails.
+func ExampleNewChallenges() {
+	var db *gorm.DB
+
+	if err := gormstore.MigrateChallenges(db); err != nil {
 		log.Fatal(err)
 	}
 	p, err := passkeys.New(passkeys.Config{
@@ -24,7 +53,7 @@ func Example() {
 		RPName:      "Example",
 		Origins:     []string{"https://example.org"},
 		Credentials: gormstore.NewCredentials(db),
-		Challenges:  gormstore.NewChallenges(db),
+		Challenges:  gormstore.NewChallenges(db), // DeleteExpired must be called
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -53,16 +82,17 @@ func ExampleChallenges_DeleteExpired() {
 	}
 }
 
-// For a migration tool of your own.
+// For a migration tool of your own: what brings a table of version 1 up to date.
 func ExampleSchema_DDL() {
-	schema := gormstore.Schema{ChallengesTable: "auth.challenges"}
-	fmt.Println(strings.Join(schema.DDL("postgres")[2:], ";\n") + ";")
+	schema := gormstore.Schema{CredentialsTable: "auth.passkeys"}
+	for _, statement := range schema.DDL("postgres", 1) {
+		fmt.Println(statement + ";")
+	}
 
 	// Output:
-	// CREATE TABLE IF NOT EXISTS "auth"."challenges" (
-	//     handle_hash BYTEA  NOT NULL PRIMARY KEY,
-	//     payload     BYTEA  NOT NULL,
-	//     expires_at  BIGINT NOT NULL
-	// );
-	// CREATE INDEX IF NOT EXISTS "challenges_expires_at" ON "auth"."challenges" (expires_at);
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN rp_id TEXT NOT NULL DEFAULT '';
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN user_handle BYTEA NOT NULL DEFAULT '';
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN handle_unknown BOOLEAN NOT NULL DEFAULT FALSE;
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN spent BYTEA NOT NULL DEFAULT '';
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN discoverable_known BOOLEAN NOT NULL DEFAULT FALSE;
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,50 +24,95 @@ func TestDDL(t *testing.T) {
 		name, says string
 		schema     gormstore.Schema
 		dialect    string
-		want       []string
+		from       int
+		want       []string // how each begins
 	}{
-		{"sqlite", "The default names; every index apart.", gormstore.Schema{}, "sqlite", []string{
+		{"sqlite", "The default names; the index apart; every column apart.", gormstore.Schema{}, "sqlite", 0, []string{
 			`CREATE TABLE IF NOT EXISTS "passkeys_credentials" (`,
 			`CREATE INDEX IF NOT EXISTS "passkeys_credentials_user_id" ON "passkeys_credentials" (user_id)`,
-			`CREATE TABLE IF NOT EXISTS "passkeys_challenges" (`,
-			`CREATE INDEX IF NOT EXISTS "passkeys_challenges_expires_at" ON "passkeys_challenges" (expires_at)`,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN rp_id `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN user_handle `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN handle_unknown `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN spent `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN discoverable_known `,
 		}},
-		{"postgres", "A qualified name is quoted in its parts; that of an index is not qualified.", qualified, "postgres", []string{
+		{"postgres", "A qualified name is quoted in its parts; that of an index is not qualified.", qualified, "postgres", 0, []string{
 			`CREATE TABLE IF NOT EXISTS "auth"."Keys" (`,
 			`CREATE INDEX IF NOT EXISTS "Keys_user_id" ON "auth"."Keys" (user_id)`,
-			"CREATE TABLE IF NOT EXISTS \"my`\"\"ones\" (",
-			"CREATE INDEX IF NOT EXISTS \"my`\"\"ones_expires_at\" ON \"my`\"\"ones\" (expires_at)",
+			`ALTER TABLE "auth"."Keys" ADD COLUMN rp_id `,
+			`ALTER TABLE "auth"."Keys" ADD COLUMN user_handle `,
+			`ALTER TABLE "auth"."Keys" ADD COLUMN handle_unknown `,
+			`ALTER TABLE "auth"."Keys" ADD COLUMN spent `,
+			`ALTER TABLE "auth"."Keys" ADD COLUMN discoverable_known `,
 		}},
-		{"mysql", "MySQL has its own quotes, and indexes within the table.", qualified, "mysql", []string{
+		{"mysql", "MySQL has its own quotes, and indexes within the table.", qualified, "mysql", 0, []string{
 			"CREATE TABLE IF NOT EXISTS `auth`.`Keys` (",
-			"CREATE TABLE IF NOT EXISTS `my``\"ones` (",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN rp_id ",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN user_handle ",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN handle_unknown ",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN spent ",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN discoverable_known ",
 		}},
-		{"unknown", "Nothing for a database that is not supported.", gormstore.Schema{}, "sqlserver", nil},
-		{"path", "A dialect is no path.", gormstore.Schema{}, "../schema/sqlite", nil},
+		{"from-1", "From version 1 on only what it lacks.", gormstore.Schema{}, "sqlite", 1, []string{
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN rp_id `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN user_handle `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN handle_unknown `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN spent `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN discoverable_known `,
+		}},
+		{"from-current", "From the present version on nothing.", gormstore.Schema{}, "sqlite", gormstore.SchemaVersion, nil},
+		{"from-later", "Nor from a later one.", gormstore.Schema{}, "sqlite", gormstore.SchemaVersion + 1, nil},
+		{"unknown", "Nothing for a database that is not supported.", gormstore.Schema{}, "sqlserver", 0, nil},
+		{"path", "A dialect is no path.", gormstore.Schema{}, "../schema/sqlite", 0, nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Log(row.says)
-			ddl := row.schema.DDL(row.dialect)
-			if len(ddl) != len(row.want) {
-				t.Fatalf("%d statements, want %d: %q", len(ddl), len(row.want), ddl)
-			}
-			for i, statement := range ddl {
-				if first, _, _ := strings.Cut(statement, "\n"); first != row.want[i] {
-					t.Errorf("statement %d begins %s, want %s", i, first, row.want[i])
-				}
-				// gorm would take these for its own.
-				if strings.ContainsAny(statement, "?@;") {
-					t.Errorf("statement %d: %s", i, statement)
-				}
-			}
+			begin(t, row.schema.DDL(row.dialect, row.from), row.want)
 		})
+	}
+	t.Run("below-0", func(t *testing.T) {
+		t.Log("Less than nothing is nothing.")
+		if got, want := qualified.DDL("mysql", -1), qualified.DDL("mysql", 0); !slices.Equal(got, want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+	t.Run("challenges", func(t *testing.T) {
+		t.Log("The challenges' table is made apart from the credentials'.")
+		begin(t, gormstore.Schema{}.ChallengesDDL("sqlite"), []string{
+			`CREATE TABLE IF NOT EXISTS "passkeys_challenges" (`,
+			`CREATE INDEX IF NOT EXISTS "passkeys_challenges_expires_at" ON "passkeys_challenges" (expires_at)`,
+		})
+		begin(t, qualified.ChallengesDDL("postgres"), []string{
+			"CREATE TABLE IF NOT EXISTS \"my`\"\"ones\" (",
+			"CREATE INDEX IF NOT EXISTS \"my`\"\"ones_expires_at\" ON \"my`\"\"ones\" (expires_at)",
+		})
+		begin(t, qualified.ChallengesDDL("mysql"), []string{"CREATE TABLE IF NOT EXISTS `my``\"ones` ("})
+		begin(t, qualified.ChallengesDDL("sqlserver"), nil)
+	})
+}
+
+func begin(t *testing.T, ddl, want []string) {
+	t.Helper()
+	if len(ddl) != len(want) {
+		t.Fatalf("%d statements, want %d: %q", len(ddl), len(want), ddl)
+	}
+	for i, statement := range ddl {
+		if !strings.HasPrefix(statement, want[i]) {
+			t.Errorf("statement %d is %s, want %s…", i, statement, want[i])
+		}
+		// gorm would take these for its own.
+		if strings.ContainsAny(statement, "?@;") {
+			t.Errorf("statement %d: %s", i, statement)
+		}
 	}
 }
 
 func TestUnsupportedDatabase(t *testing.T) {
 	db := open(t, "sqlserver", database(nil))
-	if err := gormstore.Migrate(db); err == nil || !strings.Contains(err.Error(), "sqlserver") {
-		t.Errorf("Migrate: %v, want an error that names it", err)
+	for name, migrate := range migrations {
+		if err := migrate(db); err == nil || !strings.Contains(err.Error(), "sqlserver") {
+			t.Errorf("%s: %v, want an error that names it", name, err)
+		}
 	}
 	for name, call := range calls(db) {
 		if err := call(t.Context()); err == nil || !strings.Contains(err.Error(), "sqlserver") {
@@ -100,8 +146,10 @@ func TestErrors(t *testing.T) {
 				cancel()
 			})
 			t.Run("migrate", func(t *testing.T) {
-				if err := gormstore.Migrate(open(t, dialect, database(func() error { return errDriver }))); !errors.Is(err, errDriver) {
-					t.Errorf("%v, want the driver's error within", err)
+				for name, migrate := range migrations {
+					if err := migrate(open(t, dialect, database(func() error { return errDriver }))); !errors.Is(err, errDriver) {
+						t.Errorf("%s: %v, want the driver's error within", name, err)
+					}
 				}
 			})
 		})
@@ -127,22 +175,75 @@ func TestRefusedEarly(t *testing.T) {
 			t.Errorf("Consume of %.80q: %v", handle, err)
 		}
 	}
-	if _, err := challenges.Put(t.Context(), nil, now); err == nil {
-		t.Error("Put of what has expired: no error")
+	if _, err := challenges.Put(t.Context(), nil, now); !errors.Is(err, passkeys.ErrInvalidChallenge) {
+		t.Errorf("Put of what has expired: %v", err)
 	}
-	if _, err := challenges.Put(t.Context(), make([]byte, 64<<10+1), now.Add(time.Hour)); err == nil {
-		t.Error("Put of too much: no error")
+	if _, err := challenges.Put(t.Context(), make([]byte, 64<<10+1), now.Add(time.Hour)); !errors.Is(err, passkeys.ErrInvalidChallenge) {
+		t.Errorf("Put of too much: %v", err)
 	}
 	if err := credentials.Add(t.Context(), passkeys.Credential{}); !errors.Is(err, passkeys.ErrInvalidCredential) {
 		t.Errorf("Add of an invalid credential: %v", err)
 	}
-	if err := credentials.Rename(t.Context(), "alice", []byte{1}, "\x00"); !errors.Is(err, passkeys.ErrInvalidCredential) {
-		t.Errorf("Rename to an invalid name: %v", err)
-	}
-	if outcome, err := credentials.UpdateUsage(t.Context(), []byte{1}, passkeys.Usage{SeenSignCount: 2, SignCount: 1}); outcome != passkeys.Regressed || err != nil {
-		t.Errorf("UpdateUsage of a counter that went back: %d, %v", outcome, err)
+	if err := credentials.Update(t.Context(), passkeys.Credential{}); !errors.Is(err, passkeys.ErrInvalidCredential) {
+		t.Errorf("Update to an invalid credential: %v", err)
 	}
 }
+
+// gorm's driver tells a duplicate, and whatever else it says is an error.
+func TestDuplicate(t *testing.T) {
+	errTaken := errors.New("1062, with the key in it")
+	for _, row := range []struct {
+		name, says string
+		dialector  gorm.Dialector
+		exists     bool
+	}{
+		{"mysql", "As MySQL's driver says it.", translator{dialector{name: "mysql"}, errTaken}, true},
+		{"another", "Another error is an error.", translator{dialector{name: "mysql"}, errors.New("1452")}, false},
+		{"untold", "A driver that does not tell fails safely.", dialector{name: "mysql"}, false},
+		{"postgres", "Where the statement itself tells, an error is another key's.", translator{dialector{name: "postgres"}, errTaken}, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			var logged []error
+			db, err := gorm.Open(row.dialector, &gorm.Config{ConnPool: database(func() error { return errTaken }), Logger: errorLog{logger.Discard, &logged}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = gormstore.NewCredentials(db).Add(t.Context(), passkeys.Credential{ID: []byte{1}, UserID: "alice", PublicKey: []byte{1}})
+			if errors.Is(err, passkeys.ErrCredentialExists) != row.exists || errors.Is(err, errTaken) == row.exists {
+				t.Errorf("%v; want ErrCredentialExists: %t", err, row.exists)
+			}
+			if want := !row.exists; len(logged) != 1 || (logged[0] != nil) != want {
+				t.Errorf("logged %v; want an error: %t", logged, want)
+			}
+		})
+	}
+}
+
+// translator is a dialector that calls one error a duplicate, as gorm's do.
+type translator struct {
+	dialector
+	duplicate error
+}
+
+func (d translator) Translate(err error) error {
+	if err == d.duplicate { //nolint:errorlint // gorm's drivers know only their own, unwrapped
+		return gorm.ErrDuplicatedKey
+	}
+	return err
+}
+
+// errorLog keeps the errors of the statements that it is told of.
+type errorLog struct {
+	logger.Interface
+	errs *[]error
+}
+
+func (l errorLog) Trace(_ context.Context, _ time.Time, _ func() (string, int64), err error) {
+	*l.errs = append(*l.errs, err)
+}
+
+var migrations = map[string]func(*gorm.DB) error{"Migrate": gormstore.Migrate, "MigrateChallenges": gormstore.MigrateChallenges}
 
 // calls are all operations, each once, such that the database must be asked.
 func calls(db *gorm.DB) map[string]func(context.Context) error {
@@ -160,14 +261,10 @@ func calls(db *gorm.DB) map[string]func(context.Context) error {
 			_, err := credentials.ListByUser(ctx, "alice")
 			return err
 		},
-		"UpdateUsage": func(ctx context.Context) error {
-			_, err := credentials.UpdateUsage(ctx, id, passkeys.Usage{SignCount: 1})
-			return err
+		"Update": func(ctx context.Context) error {
+			return credentials.Update(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id})
 		},
-		"Rename":     func(ctx context.Context) error { return credentials.Rename(ctx, "alice", id, "Phone") },
-		"Delete":     func(ctx context.Context) error { return credentials.Delete(ctx, "alice", id) },
-		"Quarantine": func(ctx context.Context) error { return credentials.Quarantine(ctx, id, time.Now(), "reason") },
-		"Restore":    func(ctx context.Context) error { return credentials.Restore(ctx, "alice", id) },
+		"Delete": func(ctx context.Context) error { return credentials.Delete(ctx, "alice", id) },
 		"Put": func(ctx context.Context) error {
 			_, err := challenges.Put(ctx, nil, time.Now().Add(time.Hour))
 			return err

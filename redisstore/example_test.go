@@ -8,7 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
+// Every attempt to finish spends its state, whether it succeeds or not.
 func ExampleNewChallenges() {
+	var secret []byte // at least 32 random bytes, the same in every process
 	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 
 	p, err := passkeys.New(passkeys.Config{
@@ -17,22 +19,10 @@ func ExampleNewChallenges() {
 		Origins:     []string{"https://example.org"},
 		Credentials: passkeys.NewMemoryCredentials(), // or those of gormstore
 		Challenges:  redisstore.NewChallenges(client, nil),
+		Secret:      secret,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	_ = p // for the routes
-}
-
-// With a guard, stateless challenges are single-use, and Redis keeps nothing
-// until one is used.
-func ExampleNewReplayGuard() {
-	var key []byte // 32 random bytes, the same for all processes
-	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
-
-	challenges, err := passkeys.NewStatelessChallenges(key)
-	if err != nil {
-		log.Fatal(err)
-	}
-	challenges.Guard = redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: "example:used:"})
 }

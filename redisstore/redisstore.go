@@ -1,7 +1,10 @@
-// Package redisstore keeps challenges in Redis, for applications of more than
-// one process, and guards stateless ones against replay. It takes the
-// application's own client, of whatever kind, and adds no connection and no
-// goroutine to it.
+// Package redisstore keeps challenges in Redis, for applications that want a state
+// to be spent by the first attempt to finish it, even one that fails. By default
+// it is spent by the first that succeeds, and nothing is kept between begin and
+// finish, in any number of processes: whom that suits needs no Redis.
+//
+// It takes the application's own client, of whatever kind, and adds no connection
+// and no goroutine to it.
 //
 //	client := redis.NewClient(&redis.Options{Addr: "localhost:6379", ContextTimeoutEnabled: true})
 //	p, err := passkeys.New(passkeys.Config{
@@ -10,6 +13,7 @@
 //		Origins:     []string{"https://example.org"},
 //		Credentials: credentials,
 //		Challenges:  redisstore.NewChallenges(client, nil),
+//		Secret:      secret, // the same in every process: decoys are made from it
 //	})
 //
 // With ContextTimeoutEnabled a request's deadline also ends a command that waits
@@ -27,16 +31,17 @@
 //
 // The client sends a command again when its reply is lost, three times by
 // default. A challenge that was consumed by the lost one is gone then: the user
-// starts again, and nothing is ever consumed twice. In the same way
-// [ReplayGuard.Use] may refuse a sign-in that was genuine.
+// starts again, and nothing is ever consumed twice.
 //
 // A replica that takes over may not have heard of the last commands. A
 // challenge it never got is ErrChallengeNotFound; one whose deletion it never
-// got can be consumed again until it expires. Give Redis the memory it needs:
-// what it evicts is ErrChallengeNotFound as well, or forgotten by the guard.
+// got can be consumed again until it expires, but no passkey signs in with it
+// twice: the credential remembers it. Give Redis the memory it needs: what it
+// evicts is ErrChallengeNotFound as well.
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -52,55 +57,20 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Options are for [NewChallenges] and [NewReplayGuard]. nil and the zero value
-// mean the defaults.
+// Options are for [NewChallenges]. nil and the zero value mean the defaults.
 type Options struct {
-	// Prefix begins every key. Default: "passkeys:challenge:" for challenges,
-	// "passkeys:used:" for the guard.
+	// Prefix begins every key. Default: "passkeys:challenge:".
 	Prefix string
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
 
-// keys is what both types are made of.
-type keys struct {
-	client redis.UniversalClient
-	prefix string
-	now    func() time.Time
-}
-
-func newKeys(client redis.UniversalClient, o *Options, prefix string) keys {
-	k := keys{client, prefix, time.Now}
-	if o != nil && o.Prefix != "" {
-		k.prefix = o.Prefix
-	}
-	if o != nil && o.Now != nil {
-		k.now = o.Now
-	}
-	return k
-}
-
-func (k keys) key(name string) string {
-	sum := sha256.Sum256([]byte(name))
-	return k.prefix + base64.RawURLEncoding.EncodeToString(sum[:])
-}
-
-// lifetime is how long a key must live, or not more than 0 if it is too late. It
-// is rounded up to the millisecond, as fine as Redis has it, because a key with
-// a lifetime of 0 or less would stay for ever; so would one whose sum overflows.
-func (k keys) lifetime(expiresAt time.Time) time.Duration {
-	const century = 100 * 365 * 24 * time.Hour
-	lifetime := min(expiresAt.Sub(k.now()), century)
-	if rest := lifetime % time.Millisecond; rest > 0 {
-		lifetime += time.Millisecond - rest
-	}
-	return lifetime
-}
-
 // Challenges keeps challenges in Redis. Make one with [NewChallenges]. It is
 // safe for concurrent use.
 type Challenges struct {
-	keys
+	client   redis.UniversalClient
+	prefix   string
+	now      func() time.Time
 	noGetDel atomic.Bool
 }
 
@@ -109,39 +79,50 @@ var _ passkeys.ChallengeStore = (*Challenges)(nil)
 // NewChallenges returns the challenges on the application's client. It does not
 // ask the server anything.
 func NewChallenges(client redis.UniversalClient, o *Options) *Challenges {
-	return &Challenges{keys: newKeys(client, o, "passkeys:challenge:")}
+	s := &Challenges{client: client, prefix: "passkeys:challenge:", now: time.Now}
+	if o != nil && o.Prefix != "" {
+		s.prefix = o.Prefix
+	}
+	if o != nil && o.Now != nil {
+		s.now = o.Now
+	}
+	return s
 }
 
-const (
-	maxPayload = 64 << 10
-	// The length of rand.Text, which may grow.
-	minHandle, maxHandle = 26, 64
-)
+// The length of rand.Text, which may grow.
+const minHandle, maxHandle = 26, 64
 
-var (
-	errExpiryPast   = errors.New("redisstore: the challenge has expired before it was stored")
-	errPayloadLarge = errors.New("redisstore: a challenge payload holds at most 64 KiB")
-)
+func (s *Challenges) key(handle string) string {
+	sum := sha256.Sum256([]byte(handle))
+	return s.prefix + base64.RawURLEncoding.EncodeToString(sum[:])
+}
 
 // Put implements [passkeys.ChallengeStore].
 func (s *Challenges) Put(ctx context.Context, payload []byte, expiresAt time.Time) (string, error) {
-	lifetime := s.lifetime(expiresAt)
-	switch {
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case len(payload) > maxPayload:
-		return "", errPayloadLarge
-	case lifetime <= 0:
-		return "", errExpiryPast
+	now := s.now()
+	if err := cmp.Or(ctx.Err(), passkeys.ValidateChallenge(payload, expiresAt, now)); err != nil {
+		return "", err
 	}
 	handle := rand.Text()
 	// The server's clock is not ours, so the expiry goes into the value too.
 	value := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(payload)), uint64(expiresAt.UnixMicro()))
 	value = append(value, payload...)
-	if err := s.client.Set(ctx, s.key(handle), value, lifetime).Err(); err != nil {
+	if err := s.client.Set(ctx, s.key(handle), value, lifetime(expiresAt.Sub(now))).Err(); err != nil {
 		return "", failed(ctx, err)
 	}
 	return handle, nil
+}
+
+// lifetime is how long a key must live. It is rounded up to the millisecond, as
+// fine as Redis has it, because a key with a lifetime of 0 would stay for ever;
+// so would one whose sum with the time overflows.
+func lifetime(d time.Duration) time.Duration {
+	const century = 100 * 365 * 24 * time.Hour
+	d = min(d, century)
+	if rest := d % time.Millisecond; rest > 0 {
+		d += time.Millisecond - rest
+	}
+	return d
 }
 
 // Consume implements [passkeys.ChallengeStore]. What Redis has dropped is
@@ -182,45 +163,10 @@ func (s *Challenges) take(ctx context.Context, key string) ([]byte, error) {
 	return []byte(text), err
 }
 
-// ReplayGuard remembers in Redis which stateless challenges were used. Make one
-// with [NewReplayGuard]. It is safe for concurrent use.
-type ReplayGuard struct{ keys }
-
-var _ passkeys.ReplayGuard = (*ReplayGuard)(nil)
-
-// NewReplayGuard returns a guard on the application's client, for
-// [passkeys.StatelessChallenges]. It does not ask the server anything.
-func NewReplayGuard(client redis.UniversalClient, o *Options) *ReplayGuard {
-	return &ReplayGuard{newKeys(client, o, "passkeys:used:")}
-}
-
-// clockSkew is how far the clocks of the processes may differ: for as long, one
-// of them may still take for alive what another let expire.
-const clockSkew = 5 * time.Minute
-
-// Use implements [passkeys.ReplayGuard]. What has expired is not a first use. An
-// id is remembered for five minutes longer than it lives, because the clocks of
-// the processes may differ.
-func (g *ReplayGuard) Use(ctx context.Context, id string, expiresAt time.Time) (bool, error) {
-	lifetime := g.lifetime(expiresAt)
-	switch {
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case lifetime <= 0:
-		return false, nil
-	}
-	first, err := g.client.SetNX(ctx, g.key(id), "", lifetime+clockSkew).Result()
-	return first, failed(ctx, err)
-}
-
 // failed wraps the client's error, and adds the context's, if that has ended.
 func failed(ctx context.Context, err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil && !errors.Is(err, ctx.Err()):
+	if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("redisstore: %w: %w", ctx.Err(), err)
-	default:
-		return fmt.Errorf("redisstore: %w", err)
 	}
+	return fmt.Errorf("redisstore: %w", err)
 }

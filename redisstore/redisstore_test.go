@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,14 +28,13 @@ func TestLifetime(t *testing.T) {
 	for _, row := range []struct {
 		name, says string
 		d          time.Duration
-		challenge  string
-		guard      string
+		want       string
 	}{
-		{"nanosecond", "What is finer than a millisecond is rounded up, never down to none.", 1, "px 1", "px 300001"},
-		{"millisecond", "A whole millisecond stays.", time.Millisecond, "px 1", "px 300001"},
-		{"fraction", "A fraction is rounded up.", 1500 * time.Microsecond, "px 2", "px 300002"},
-		{"seconds", "Whole seconds stay.", 5 * time.Minute, "ex 300", "ex 600"},
-		{"largest", "The largest there is does not overflow into a key that stays for ever.", math.MaxInt64, "ex 3153600000", "ex 3153600300"},
+		{"nanosecond", "What is finer than a millisecond is rounded up, never down to none.", 1, "px 1"},
+		{"millisecond", "A whole millisecond stays.", time.Millisecond, "px 1"},
+		{"fraction", "A fraction is rounded up.", 1500 * time.Microsecond, "px 2"},
+		{"seconds", "Whole seconds stay.", 5 * time.Minute, "ex 300"},
+		{"largest", "The largest there is does not overflow into a key that stays for ever.", math.MaxInt64, "ex 3153600000"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Log(row.says)
@@ -49,14 +47,8 @@ func TestLifetime(t *testing.T) {
 			if _, err := redisstore.NewChallenges(client, options).Put(t.Context(), []byte("payload"), start.Add(row.d)); err != nil {
 				t.Fatal(err)
 			}
-			if got := fmt.Sprint(sent[3], " ", sent[4]); sent[0] != "set" || got != row.challenge {
-				t.Errorf("a challenge is %v with %s, want set with %s", sent[0], got, row.challenge)
-			}
-			if _, err := redisstore.NewReplayGuard(client, options).Use(t.Context(), "id", start.Add(row.d)); err != nil {
-				t.Fatal(err)
-			}
-			if got := fmt.Sprint(sent[3], " ", sent[4]); sent[0] != "set" || got != row.guard || !slices.Contains(sent, "nx") {
-				t.Errorf("the guard's is %v, want set with %s nx", sent, row.guard)
+			if got := fmt.Sprint(sent[3], " ", sent[4]); sent[0] != "set" || got != row.want {
+				t.Errorf("a challenge is %v with %s, want set with %s", sent[0], got, row.want)
 			}
 		})
 	}
@@ -69,17 +61,13 @@ func TestRefusedEarly(t *testing.T) {
 		return nil
 	})
 	s := redisstore.NewChallenges(client, &redisstore.Options{Now: now})
-	g := redisstore.NewReplayGuard(client, &redisstore.Options{Now: now})
 	for _, d := range []time.Duration{0, -1, -time.Hour, math.MinInt64} {
-		if _, err := s.Put(t.Context(), nil, start.Add(d)); err == nil {
-			t.Errorf("Put of what expires in %v: no error", d)
-		}
-		if first, err := g.Use(t.Context(), "id", start.Add(d)); first || err != nil {
-			t.Errorf("Use of what expires in %v: %t, %v", d, first, err)
+		if _, err := s.Put(t.Context(), nil, start.Add(d)); !errors.Is(err, passkeys.ErrInvalidChallenge) {
+			t.Errorf("Put of what expires in %v: %v", d, err)
 		}
 	}
-	if _, err := s.Put(t.Context(), make([]byte, 64<<10+1), start.Add(time.Hour)); err == nil {
-		t.Error("Put of too much: no error")
+	if _, err := s.Put(t.Context(), make([]byte, 64<<10+1), start.Add(time.Hour)); !errors.Is(err, passkeys.ErrInvalidChallenge) {
+		t.Errorf("Put of too much: %v", err)
 	}
 	for _, handle := range []string{"", "A", strings.Repeat("A", 25), strings.Repeat("A", 65), strings.Repeat("A", 1<<20),
 		strings.Repeat("a", 26), strings.Repeat("A", 25) + "\n", strings.Repeat("A", 12) + "\x00" + strings.Repeat("A", 13)} {
@@ -115,13 +103,13 @@ func TestErrors(t *testing.T) {
 
 func TestPrefix(t *testing.T) {
 	for _, row := range []struct {
-		name, says       string
-		options          *redisstore.Options
-		challenge, guard string
+		name, says string
+		options    *redisstore.Options
+		want       string
 	}{
-		{"nil", "No options are the defaults.", nil, "passkeys:challenge:", "passkeys:used:"},
-		{"zero", "So is their zero value.", &redisstore.Options{}, "passkeys:challenge:", "passkeys:used:"},
-		{"own", "A prefix of one's own begins every key.", &redisstore.Options{Prefix: "{app}"}, "{app}", "{app}"},
+		{"nil", "No options are the defaults.", nil, "passkeys:challenge:"},
+		{"zero", "So is their zero value.", &redisstore.Options{}, "passkeys:challenge:"},
+		{"own", "A prefix of one's own begins every key.", &redisstore.Options{Prefix: "{app}"}, "{app}"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Log(row.says)
@@ -130,23 +118,17 @@ func TestPrefix(t *testing.T) {
 				key = fmt.Sprint(cmd.Args()[1])
 				return nil
 			})
-			s, g := redisstore.NewChallenges(client, row.options), redisstore.NewReplayGuard(client, row.options)
+			s := redisstore.NewChallenges(client, row.options)
 			handle, err := s.Put(t.Context(), nil, time.Now().Add(time.Hour))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if rest, ok := strings.CutPrefix(key, row.challenge); !ok || len(rest) != 43 || strings.Contains(rest, handle) {
-				t.Errorf("the challenge's key is %s, want %s and a hash", key, row.challenge)
+			if rest, ok := strings.CutPrefix(key, row.want); !ok || len(rest) != 43 || strings.Contains(rest, handle) {
+				t.Errorf("the challenge's key is %s, want %s and a hash", key, row.want)
 			}
 			put := key
 			if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) || key != put {
 				t.Errorf("Consume asks for %s, want %s; %v", key, put, err)
-			}
-			if _, err := g.Use(t.Context(), "id", time.Now().Add(time.Hour)); err != nil {
-				t.Fatal(err)
-			}
-			if rest, ok := strings.CutPrefix(key, row.guard); !ok || len(rest) != 43 {
-				t.Errorf("the guard's key is %s, want %s and a hash", key, row.guard)
 			}
 		})
 	}
@@ -241,7 +223,7 @@ func (s *server) take(key string) (string, bool) {
 
 // calls are all operations, each once, such that the server must be asked.
 func calls(client redis.UniversalClient) map[string]func(context.Context) error {
-	s, g := redisstore.NewChallenges(client, nil), redisstore.NewReplayGuard(client, nil)
+	s := redisstore.NewChallenges(client, nil)
 	return map[string]func(context.Context) error{
 		"Put": func(ctx context.Context) error {
 			_, err := s.Put(ctx, nil, time.Now().Add(time.Hour))
@@ -249,10 +231,6 @@ func calls(client redis.UniversalClient) map[string]func(context.Context) error 
 		},
 		"Consume": func(ctx context.Context) error {
 			_, err := s.Consume(ctx, strings.Repeat("A", 26))
-			return err
-		},
-		"Use": func(ctx context.Context) error {
-			_, err := g.Use(ctx, "id", time.Now().Add(time.Hour))
 			return err
 		},
 	}

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,7 +42,8 @@ type observed struct {
 // connection and after that.
 func TestStatements(t *testing.T) {
 	// The rest are one. In DeleteExpired they are those of each batch.
-	twice := map[string]int{"Consume": 2, "DeleteExpired": 2}
+	everywhere := map[string]int{"Update, conflict": 2, "Update, missing": 2, "sign-in, begin": 0, "sign-in, finish": 2}
+	onMySQL := map[string]int{"Consume": 2, "DeleteExpired": 2}
 	for _, row := range []struct {
 		name, says string
 		open       func(*testing.T) observed
@@ -59,15 +61,15 @@ func TestStatements(t *testing.T) {
 		},
 		{
 			"mariadb", "The driver prepares a statement at every use.",
-			observeMariaDB("", false), twice, [2]int{1, 1}, [2]int{2, 2},
+			observeMariaDB("", false), onMySQL, [2]int{1, 1}, [2]int{2, 2},
 		},
 		{
 			"mariadb-prepare-stmt", "With gorm's PrepareStmt, gorm does at its first use.",
-			observeMariaDB("", true), twice, [2]int{1, 0}, [2]int{2, 1},
+			observeMariaDB("", true), onMySQL, [2]int{1, 0}, [2]int{2, 1},
 		},
 		{
 			"mariadb-interpolate", "With interpolateParams=true in the DSN nobody does.",
-			observeMariaDB("?interpolateParams=true", false), twice, [2]int{0, 0}, [2]int{1, 1},
+			observeMariaDB("?interpolateParams=true", false), onMySQL, [2]int{0, 0}, [2]int{1, 1},
 		},
 		{
 			"sqlite", "There is no server: these are the statements that reach database/sql.",
@@ -82,13 +84,15 @@ func TestStatements(t *testing.T) {
 			t.Log(row.says)
 			o := row.open(t)
 			var table strings.Builder
-			used := map[string]bool{}
-			for range 2 {
-				for _, op := range operations(o.credentials, o.challenges, o.expired) {
+			used := map[string]bool{"sign-in": true} // there is no statement in it that was not used before
+			count := func(operations []operation) {
+				for _, op := range operations {
 					name, _, _ := strings.Cut(op.name, ",")
 					n := 1
-					if more, ok := row.statements[name]; ok {
-						n = more
+					for _, not := range []map[string]int{everywhere, row.statements} {
+						if not, ok := not[op.name]; ok {
+							n = not
+						}
 					}
 					use, when := 0, "first"
 					if used[name] {
@@ -96,15 +100,41 @@ func TestStatements(t *testing.T) {
 					}
 					used[name] = true
 					did := o.done(t, op)
-					fmt.Fprintf(&table, "%-14s %s %5d statements %5d prepared %5d round trips\n", op.name, when, len(did.executed), did.prepared, did.trips)
+					fmt.Fprintf(&table, "%-16s %s %5d statements %5d prepared %5d round trips\n", op.name, when, len(did.executed), did.prepared, did.trips)
 					if len(did.executed) != n || did.prepared != n*row.prepared[use] || did.trips != n*row.trips[use] {
 						t.Errorf("%s (%s): %d statements, %d prepared, %d round trips; want %d, %d, %d\n%q", op.name, when,
 							len(did.executed), did.prepared, did.trips, n, n*row.prepared[use], n*row.trips[use], did.executed)
 					}
 				}
 			}
+			for range 2 {
+				count(operations(o.credentials, o.challenges, o.expired))
+			}
+			count(signIn(t, o.credentials))
 			t.Logf("\n%s", &table)
 		})
+	}
+}
+
+// signIn is that of a user with a passkey, where the state is sealed.
+func signIn(t *testing.T, credentials passkeys.CredentialRepository) []operation {
+	t.Helper()
+	if credentials == nil {
+		return nil
+	}
+	v := newVisitor(t, credentials, nil)
+	var ready finish
+	return []operation{
+		{"sign-in, begin", func(context.Context) error {
+			ready = v.answered()
+			return nil
+		}, nil},
+		{"sign-in, finish", func(context.Context) error {
+			if status, code := v.finish(ready); status != http.StatusOK {
+				return fmt.Errorf("%d %s", status, code)
+			}
+			return nil
+		}, nil},
 	}
 }
 

@@ -22,13 +22,20 @@ func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // with the same data: first while it works, and then when it has been frozen
 // until nobody waits for its answers any more.
 func TestServerKilled(t *testing.T) {
-	gormStores := func(dialector func(string) gorm.Dialector) func(*testing.T, *server) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
+	sealed := func(dialector func(string) gorm.Dialector) func(*testing.T, *server) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
 		return func(t *testing.T, s *server) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
 			db := opened(t, dialector(s.address), &gorm.Config{})
 			if err := gormstore.Migrate(db); err != nil {
 				t.Fatal(err)
 			}
-			return gormstore.NewCredentials(db), gormstore.NewChallenges(db)
+			return gormstore.NewCredentials(db), nil
+		}
+	}
+	kept := func(dialector func(string) gorm.Dialector) func(*testing.T, *server) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
+		return func(t *testing.T, s *server) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
+			db := opened(t, dialector(s.address), &gorm.Config{})
+			names := migrated(t, db)
+			return names.NewCredentials(db), names.NewChallenges(db)
 		}
 	}
 	for _, row := range []struct {
@@ -39,11 +46,19 @@ func TestServerKilled(t *testing.T) {
 	}{
 		{
 			"postgresql", "Nothing that was acknowledged is lost, as PostgreSQL is by default.",
-			func() (*server, error) { return launchPostgres() }, gormStores(postgres.Open), false,
+			func() (*server, error) { return launchPostgres() }, sealed(postgres.Open), false,
+		},
+		{
+			"postgresql-challenges", "Nor where the challenges are there too.",
+			func() (*server, error) { return launchPostgres() }, kept(postgres.Open), false,
 		},
 		{
 			"mariadb", "Nothing that was acknowledged is lost, as MariaDB is by default (innodb_flush_log_at_trx_commit=1).",
-			func() (*server, error) { return launchMariaDB() }, gormStores(mysql.Open), false,
+			func() (*server, error) { return launchMariaDB() }, sealed(mysql.Open), false,
+		},
+		{
+			"mariadb-challenges", "Nor where the challenges are there too.",
+			func() (*server, error) { return launchMariaDB() }, kept(mysql.Open), false,
 		},
 		{
 			"redis", "A Redis without persistence (appendonly no) loses the ceremonies that have begun: their users start again.",
@@ -112,7 +127,7 @@ func application(file string) error {
 	if err := gormstore.Migrate(db); err != nil {
 		return err
 	}
-	h, err := newApplication(gormstore.NewCredentials(db), gormstore.NewChallenges(db), func(time.Duration) {})
+	h, err := newApplication(gormstore.NewCredentials(db), nil, func(time.Duration) {})
 	if err != nil {
 		return err
 	}

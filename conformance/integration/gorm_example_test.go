@@ -2,7 +2,9 @@ package integration
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -14,8 +16,8 @@ import (
 	"gorm.io/gorm"
 )
 
-// A passkey is in the database, and so is what lies between begin and finish:
-// the process that finishes need not be the one that began.
+// One table and one secret: the process that finishes need not be the one that
+// began.
 func Example_gormstore() {
 	ctx := context.Background()
 	db, err := gorm.Open(sqlite.Open(":memory:"), &gorm.Config{})
@@ -28,13 +30,15 @@ func Example_gormstore() {
 	if err := gormstore.Migrate(db); err != nil {
 		log.Fatal(err)
 	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
 	process := func() *passkeys.Passkeys {
 		p, err := passkeys.New(passkeys.Config{
 			RPID:        "example.org",
 			RPName:      "Example",
 			Origins:     []string{"https://example.org"},
 			Credentials: gormstore.NewCredentials(db),
-			Challenges:  gormstore.NewChallenges(db),
+			Secret:      secret,
 		})
 		if err != nil {
 			log.Fatal(err)
@@ -43,27 +47,27 @@ func Example_gormstore() {
 	}
 	browser := passkeytest.New("https://example.org")
 
-	ceremony, err := process().BeginRegistration(ctx, passkeys.User{ID: "42", Name: "alice"})
+	creation, err := process().BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42", Name: "alice"}})
 	if err != nil {
 		log.Fatal(err)
 	}
-	options, _ := json.Marshal(ceremony)
+	options, _ := json.Marshal(creation)
 	answer, _ := browser.Create(options)
 	registered, err := process().FinishRegistration(ctx, passkeys.RegistrationResponse{
-		State: ceremony.State, Credential: answer, DeviceName: "phone",
+		State: creation.State, Credential: answer, DeviceName: "phone",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("registered:", registered.DeviceName)
+	fmt.Println("registered:", registered.Credential.DeviceName)
 
-	ceremony, err = process().BeginAuthentication(ctx, "")
+	request, err := process().BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	options, _ = json.Marshal(ceremony)
+	options, _ = json.Marshal(request)
 	answer, _ = browser.Get(options)
-	response := passkeys.AuthenticationResponse{State: ceremony.State, Credential: answer}
+	response := passkeys.AuthenticationResponse{State: request.State, Credential: answer}
 	result, err := process().FinishAuthentication(ctx, response)
 	if err != nil {
 		log.Fatal(err)
@@ -72,10 +76,46 @@ func Example_gormstore() {
 	_, err = process().FinishAuthentication(ctx, response)
 	fmt.Println("once more:", err)
 
-	if _, err := process().BeginAuthentication(ctx, ""); err != nil { // and never finished
+	var tables []string
+	db.Raw("SELECT name FROM sqlite_master WHERE type = 'table'").Scan(&tables)
+	fmt.Println("tables:", tables)
+
+	// Output:
+	// registered: phone
+	// signed in: 42
+	// once more: passkeys: challenge_not_found
+	// tables: [passkeys_credentials]
+}
+
+// Challenges in the database stay until they are used, or have expired and are
+// deleted.
+func Example_gormstoreChallenges() {
+	ctx := context.Background()
+	db, err := gorm.Open(sqlite.Open(":memory:"), &gorm.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if pool, err := db.DB(); err == nil {
+		pool.SetMaxOpenConns(1)
+	}
+	if err := errors.Join(gormstore.Migrate(db), gormstore.MigrateChallenges(db)); err != nil {
 		log.Fatal(err)
 	}
 	challenges := gormstore.NewChallenges(db)
+	p, err := passkeys.New(passkeys.Config{
+		RPID:        "example.org",
+		RPName:      "Example",
+		Origins:     []string{"https://example.org"},
+		Credentials: gormstore.NewCredentials(db),
+		Challenges:  challenges,
+		Secret:      make([]byte, 32), // 32 random bytes, rather
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{}); err != nil { // and never finished
+		log.Fatal(err)
+	}
 	challenges.Now = func() time.Time { return time.Now().Add(time.Hour) }
 	n, err := challenges.DeleteExpired(ctx)
 	if err != nil {
@@ -84,8 +124,5 @@ func Example_gormstore() {
 	fmt.Println("expired:", n)
 
 	// Output:
-	// registered: phone
-	// signed in: 42
-	// once more: passkeys: challenge_not_found
 	// expired: 1
 }

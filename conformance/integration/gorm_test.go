@@ -38,14 +38,12 @@ func testGorm(t *testing.T, open opener) {
 			NamingStrategy: schema.NamingStrategy{TablePrefix: "app_", SingularTable: true, NoLowerCase: true},
 			NowFunc:        func() time.Time { return time.Time{} },
 		})},
-		{"migrate-twice", "Migrate leaves alone what is there.", migrateTwice},
-		{"migrate-concurrently", "Any number of processes may migrate at once.", migrateConcurrently},
-		{"transaction", "In a transaction a duplicate and a miss leave it usable, and a rollback takes all back.", transaction},
+		{"transaction", "In a transaction a duplicate, a miss and a conflict leave it usable, and a rollback takes all back.", transaction},
 		{"transaction-challenge", "In a transaction a challenge is consumed when it commits.", transactionChallenge},
 		{"half-built-query", "A *gorm.DB in the middle of a chain is as good as any.", halfBuilt},
 		{"hooks", "The application's callbacks for its models are not called.", callbacks},
 		{"handles-hashed", "No handle is in the database.", handlesHashed},
-		{"log", "No value of a statement is in gorm's log.", logged},
+		{"log", "No value of a statement is in gorm's log, and no duplicate is an error there.", logged},
 		{"delete-expired", "DeleteExpired deletes what has expired, all of it, and nothing else.", deleteExpired},
 		{"delete-expired-under-load", "DeleteExpired disturbs nobody who puts and consumes meanwhile.", deleteExpiredUnderLoad},
 		{"delete-expired-concurrently", "Several DeleteExpired at once delete each challenge once.", deleteExpiredConcurrently},
@@ -66,7 +64,7 @@ func tables() gormstore.Schema {
 func migrated(tb testing.TB, db *gorm.DB) gormstore.Schema {
 	tb.Helper()
 	s := tables()
-	if err := s.Migrate(db); err != nil {
+	if err := errors.Join(s.Migrate(db), s.MigrateChallenges(db)); err != nil {
 		tb.Fatal(err)
 	}
 	return s
@@ -91,33 +89,6 @@ func suites(config *gorm.Config) func(*testing.T, opener) {
 	}
 }
 
-func migrateTwice(t *testing.T, open opener) {
-	db := open(t, &gorm.Config{})
-	s := migrated(t, db)
-	added := add(t, s.NewCredentials(db), 1)
-	if err := s.Migrate(db); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.NewCredentials(db).Get(t.Context(), added.ID); err != nil {
-		t.Error(err)
-	}
-}
-
-func migrateConcurrently(t *testing.T, open opener) {
-	s := tables()
-	const processes = 8
-	var dbs [processes]*gorm.DB
-	for i := range dbs {
-		dbs[i] = open(t, &gorm.Config{})
-	}
-	concurrently(processes, func(i int) {
-		if err := s.Migrate(dbs[i]); err != nil {
-			t.Error(err)
-		}
-	})
-	add(t, s.NewCredentials(dbs[0]), 1)
-}
-
 func transaction(t *testing.T, open opener) {
 	db := open(t, &gorm.Config{})
 	s := migrated(t, db)
@@ -131,6 +102,11 @@ func transaction(t *testing.T, open opener) {
 		}
 		if err := r.Delete(t.Context(), "bob", first.ID); !errors.Is(err, passkeys.ErrCredentialNotFound) {
 			t.Errorf("miss: %v", err)
+		}
+		stale := first
+		stale.Version++
+		if err := r.Update(t.Context(), stale); !errors.Is(err, passkeys.ErrConflict) {
+			t.Errorf("conflict: %v", err)
 		}
 		if _, err := r.Get(t.Context(), add(t, r, 2).ID); err != nil {
 			t.Errorf("what the transaction added: %v", err)
@@ -171,19 +147,18 @@ func transactionChallenge(t *testing.T, open opener) {
 
 // lockWait is not among the rows because SQLite must be told to wait less.
 func lockWait(t *testing.T, open opener) {
-	t.Log("Who waits for another's lock stops when his context ends, with its error.")
+	t.Log("Who waits for another's lock stops when their context ends, with its error.")
 	db := open(t, &gorm.Config{})
 	s := migrated(t, db)
 	added := add(t, s.NewCredentials(db), 1)
 	if err := db.Transaction(func(tx *gorm.DB) error {
-		if err := s.NewCredentials(tx).Rename(t.Context(), "alice", added.ID, "Laptop"); err != nil {
+		if err := s.NewCredentials(tx).Update(t.Context(), added); err != nil {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		outcome, err := s.NewCredentials(db).UpdateUsage(ctx, added.ID, passkeys.Usage{SignCount: 1, At: time.Now()})
-		if outcome != 0 || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("outcome %d; %v", outcome, err)
+		if err := s.NewCredentials(db).Update(ctx, added); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
 		}
 		return nil
 	}); err != nil {
@@ -222,7 +197,7 @@ func callbacks(t *testing.T, open opener) {
 	if _, err := r.Get(t.Context(), added.ID); err != nil {
 		t.Error(err)
 	}
-	if err := r.Rename(t.Context(), "alice", added.ID, "Laptop"); err != nil {
+	if err := r.Update(t.Context(), added); err != nil {
 		t.Error(err)
 	}
 	if err := r.Delete(t.Context(), "alice", added.ID); err != nil {
@@ -262,6 +237,14 @@ func logged(t *testing.T, open opener) {
 	}
 	if text := out.String(); !strings.Contains(text, "INSERT INTO") || strings.Contains(text, "the payload") {
 		t.Errorf("want the statement without its values, got\n%s", text)
+	}
+	added := add(t, s.NewCredentials(db), 1)
+	out.Reset()
+	if err := s.NewCredentials(db).Add(t.Context(), added); !errors.Is(err, passkeys.ErrCredentialExists) {
+		t.Error(err)
+	}
+	if text := out.String(); !strings.Contains(text, "INSERT INTO") || strings.Contains(text, "Error") {
+		t.Errorf("want a duplicate as a statement that worked, got\n%s", text)
 	}
 }
 
@@ -406,6 +389,7 @@ func opened(tb testing.TB, dialector gorm.Dialector, config *gorm.Config) *gorm.
 		tb.Fatal(err)
 	}
 	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(16)
 	tb.Cleanup(func() { _ = pool.Close() })
 	return db
 }

@@ -13,6 +13,7 @@ func TestMariaDB(t *testing.T) {
 		return opened(tb, mysql.Open(dsn), config)
 	}
 	testGorm(t, open)
+	t.Run("versions", func(t *testing.T) { testVersions(t, open) })
 	t.Run("lock-wait", func(t *testing.T) { lockWait(t, open) })
 	t.Run("parameters", func(t *testing.T) {
 		t.Log("The suites pass whatever the DSN asks for: rows that matched for rows that changed, among others.")

@@ -13,6 +13,7 @@ func TestPostgreSQL(t *testing.T) {
 		return opened(tb, postgres.Open(dsn), config)
 	}
 	testGorm(t, open)
+	t.Run("versions", func(t *testing.T) { testVersions(t, open) })
 	t.Run("lock-wait", func(t *testing.T) { lockWait(t, open) })
 	t.Run("simple-protocol", func(t *testing.T) {
 		t.Log("The suites pass behind a pooler that knows no prepared statements.")

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -21,31 +22,40 @@ import (
 	"gorm.io/gorm"
 )
 
+// engines are the stores that credentials can be in. The state is sealed where
+// there is no store of challenges.
+var engines = []struct {
+	name   string
+	stores func(*testing.T) stores
+}{
+	{"memory", func(*testing.T) stores {
+		return stores{credentials: passkeys.NewMemoryCredentials(), challenges: passkeys.NewMemoryChallenges()}
+	}},
+	{"sqlite", onGorm(func(t *testing.T) gorm.Dialector {
+		return sqlite.Open(applicationDSN(filepath.Join(t.TempDir(), "test.db")))
+	})},
+	{"postgresql", onGorm(func(t *testing.T) gorm.Dialector { return postgres.Open(postgresServer(t)) })},
+	{"mariadb", onGorm(func(t *testing.T) gorm.Dialector { return mysql.Open(mariadbServer(t)) })},
+	{"mariadb-found-rows", onGorm(func(t *testing.T) gorm.Dialector { return mysql.Open(mariadbServer(t) + "?clientFoundRows=true") })},
+}
+
+func onGorm(dialector func(*testing.T) gorm.Dialector) func(*testing.T) stores {
+	return func(t *testing.T) stores {
+		db := opened(t, dialector(t), &gorm.Config{})
+		s := migrated(t, db)
+		return stores{credentials: s.NewCredentials(db), challenges: s.NewChallenges(db)}
+	}
+}
+
 // TestRaces runs a thousand rounds of each race on every store, several at once.
 func TestRaces(t *testing.T) {
-	onGorm := func(dialector func(*testing.T) gorm.Dialector) func(*testing.T) stores {
-		return func(t *testing.T) stores {
-			db := opened(t, dialector(t), &gorm.Config{})
-			s := migrated(t, db)
-			return stores{credentials: s.NewCredentials(db), challenges: s.NewChallenges(db)}
-		}
-	}
-	for _, engine := range []struct {
+	withRedis := append(slices.Clone(engines), struct {
 		name   string
 		stores func(*testing.T) stores
-	}{
-		{"memory", func(*testing.T) stores {
-			return stores{credentials: passkeys.NewMemoryCredentials(), challenges: passkeys.NewMemoryChallenges()}
-		}},
-		{"sqlite", onGorm(func(t *testing.T) gorm.Dialector {
-			return sqlite.Open(applicationDSN(filepath.Join(t.TempDir(), "test.db")))
-		})},
-		{"postgresql", onGorm(func(t *testing.T) gorm.Dialector { return postgres.Open(postgresServer(t)) })},
-		{"mariadb", onGorm(func(t *testing.T) gorm.Dialector { return mysql.Open(mariadbServer(t)) })},
-		{"redis", func(t *testing.T) stores {
-			return stores{challenges: redisstore.NewChallenges(redisClient(t, redisServer(t)), &redisstore.Options{Prefix: prefix()})}
-		}},
-	} {
+	}{"redis", func(t *testing.T) stores {
+		return stores{challenges: redisstore.NewChallenges(redisClient(t, redisServer(t)), &redisstore.Options{Prefix: prefix()})}
+	}})
+	for _, engine := range withRedis {
 		t.Run(engine.name, func(t *testing.T) {
 			s := engine.stores(t)
 			for _, race := range []struct {
@@ -54,7 +64,8 @@ func TestRaces(t *testing.T) {
 				round      func(*testing.T, stores) func(context.Context) error
 			}{
 				{"one-state", "Of two finishes with one state exactly one succeeds; the other's challenge is not found.", true, raceForState},
-				{"one-counter", "Of two sign-ins that saw one counter exactly one advances it; the other has raced.", s.credentials != nil, raceForCounter},
+				{"one-id", "Of two Adds with one id exactly one succeeds, and the other changes nothing.", s.credentials != nil, raceForID},
+				{"one-version", "Of two Updates that read one Version exactly one succeeds; the other conflicts.", s.credentials != nil, raceForVersion},
 				{"register-and-revoke", "A passkey that is registered and revoked at once is there, whole and listed, or gone.", s.credentials != nil, raceToRevoke},
 			} {
 				if !race.has {
@@ -79,6 +90,75 @@ func TestRaces(t *testing.T) {
 	}
 }
 
+// origin is where the pages of all these applications are, and secret what the
+// servers of each share.
+const origin = "http://localhost:8080"
+
+var secret = bytes.Repeat([]byte{1}, 32)
+
+// newPasskeys is one of the servers that share these stores; without challenges
+// the state is sealed.
+func newPasskeys(credentials passkeys.CredentialRepository, challenges passkeys.ChallengeStore) (*passkeys.Passkeys, error) {
+	return passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{origin},
+		Credentials: credentials, Challenges: challenges, Secret: secret, Logger: silent(),
+	})
+}
+
+// newInstance is one whose state is sealed.
+func newInstance(t *testing.T, credentials passkeys.CredentialRepository) *passkeys.Passkeys {
+	t.Helper()
+	p, err := newPasskeys(credentials, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// created is a registration that only needs to be finished.
+func created(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator, userID string) (passkeys.RegistrationResponse, error) {
+	c, err := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: userID, Name: "somebody"}})
+	if err != nil {
+		return passkeys.RegistrationResponse{}, err
+	}
+	options, err := json.Marshal(c)
+	if err != nil {
+		return passkeys.RegistrationResponse{}, err
+	}
+	answer, err := a.Create(options)
+	return passkeys.RegistrationResponse{State: c.State, Credential: answer}, err
+}
+
+func register(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator, userID string) error {
+	answer, err := created(ctx, p, a, userID)
+	if err == nil {
+		_, err = p.FinishRegistration(ctx, answer)
+	}
+	return err
+}
+
+// answered is a sign-in that only needs to be finished.
+func answered(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator) (passkeys.AuthenticationResponse, error) {
+	c, err := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{})
+	if err != nil {
+		return passkeys.AuthenticationResponse{}, err
+	}
+	options, err := json.Marshal(c)
+	if err != nil {
+		return passkeys.AuthenticationResponse{}, err
+	}
+	answer, err := a.Get(options)
+	return passkeys.AuthenticationResponse{State: c.State, Credential: answer}, err
+}
+
+func signInOnce(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator) error {
+	answer, err := answered(ctx, p, a)
+	if err == nil {
+		_, err = p.FinishAuthentication(ctx, answer)
+	}
+	return err
+}
+
 // both calls the two at once.
 func both(a, b func() error) (errA, errB error) {
 	done := make(chan struct{})
@@ -91,90 +171,95 @@ func both(a, b func() error) (errA, errB error) {
 	return errA, errB
 }
 
-// raceForState is a user of his own who sends every finish twice.
+// raceForState is a user of their own who sends every finish twice.
 func raceForState(t *testing.T, s stores) func(context.Context) error {
 	credentials := s.credentials
 	if credentials == nil {
 		credentials = passkeys.NewMemoryCredentials()
 	}
-	p, err := passkeys.New(passkeys.Config{
-		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
-		Credentials: credentials, Challenges: s.challenges, Logger: silent(),
-	})
+	p, err := newPasskeys(credentials, s.challenges)
 	if err != nil {
 		t.Error(err)
 	}
-	a := passkeytest.New("http://localhost:8080")
-	answered := func(c *passkeys.Ceremony, err error, authenticate func([]byte) (json.RawMessage, error)) (string, json.RawMessage, error) {
-		if err != nil {
-			return "", nil, err
-		}
-		options, err := json.Marshal(c)
-		if err != nil {
-			return "", nil, err
-		}
-		answer, err := authenticate(options)
-		return c.State, answer, err
-	}
+	a, user := passkeytest.New(origin), rand.Text()
 	registered := false
 	return func(ctx context.Context) error {
 		var finish func() error
 		if !registered {
-			c, err := p.BeginRegistration(ctx, passkeys.User{ID: rand.Text()})
-			state, answer, err := answered(c, err, a.Create)
+			answer, err := created(ctx, p, a, user)
 			if err != nil {
 				return err
 			}
 			registered = true
 			finish = func() error {
-				_, err := p.FinishRegistration(ctx, passkeys.RegistrationResponse{State: state, Credential: answer})
+				_, err := p.FinishRegistration(ctx, answer)
 				return err
 			}
 		} else {
-			c, err := p.BeginAuthentication(ctx, "")
-			state, answer, err := answered(c, err, a.Get)
+			answer, err := answered(ctx, p, a)
 			if err != nil {
 				return err
 			}
 			finish = func() error {
-				_, err := p.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: state, Credential: answer})
+				_, err := p.FinishAuthentication(ctx, answer)
 				return err
 			}
 		}
-		first, second := both(finish, finish)
-		if second == nil {
-			first, second = second, first
-		}
-		if first != nil || !errors.Is(second, passkeys.ErrChallengeNotFound) {
-			return errors.Join(errors.New("want one success and one challenge not found"), first, second)
-		}
-		return nil
+		return oneOf(finish, finish, passkeys.ErrChallengeNotFound)
 	}
 }
 
-func raceForCounter(t *testing.T, s stores) func(context.Context) error {
-	id, seen := []byte(rand.Text()), uint32(0)
+// oneOf calls two at once, of which one must succeed and the other fail with
+// this error.
+func oneOf(a, b func() error, with error) error {
+	first, second := both(a, b)
+	if second == nil {
+		first, second = second, first
+	}
+	if first != nil || !errors.Is(second, with) {
+		return errors.Join(fmt.Errorf("want one success, and one %w", with), first, second)
+	}
+	return nil
+}
+
+func raceForID(_ *testing.T, s stores) func(context.Context) error {
+	return func(ctx context.Context) error {
+		c := passkeys.Credential{ID: []byte(rand.Text()), UserID: "alice", PublicKey: []byte{0xa5}, CreatedAt: time.Now(), Version: 5}
+		add := func() error { return s.credentials.Add(ctx, c) }
+		if err := oneOf(add, add, passkeys.ErrCredentialExists); err != nil {
+			return err
+		}
+		stored, err := s.credentials.Get(ctx, c.ID)
+		if err == nil && stored.Version != c.Version {
+			err = fmt.Errorf("the Version is %d, and was added as %d", stored.Version, c.Version)
+		}
+		return errors.Join(err, s.credentials.Delete(ctx, "alice", c.ID))
+	}
+}
+
+func raceForVersion(t *testing.T, s stores) func(context.Context) error {
+	id := []byte(rand.Text())
 	if err := s.credentials.Add(t.Context(), passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: time.Now()}); err != nil {
 		t.Error(err)
 	}
 	return func(ctx context.Context) error {
-		var outcomes [2]passkeys.UsageOutcome
-		signIn := func(i int) func() error {
-			return func() (err error) {
-				outcomes[i], err = s.credentials.UpdateUsage(ctx, id, passkeys.Usage{SeenSignCount: seen, SignCount: seen + 1 + uint32(i), At: time.Now()})
-				return err
-			}
-		}
-		if err := errors.Join(both(signIn(0), signIn(1))); err != nil {
+		read, err := s.credentials.Get(ctx, id)
+		if err != nil {
 			return err
 		}
-		winner := slices.Index(outcomes[:], passkeys.Advanced)
-		if winner < 0 || outcomes[1-winner] != passkeys.Raced {
-			return errors.New("want one that advanced and one that raced")
+		update := func(i uint32) func() error {
+			return func() error {
+				c := read.Clone()
+				c.SignCount += i
+				return s.credentials.Update(ctx, c)
+			}
+		}
+		if err := oneOf(update(1), update(2), passkeys.ErrConflict); err != nil {
+			return err
 		}
 		stored, err := s.credentials.Get(ctx, id)
-		if seen += 1 + uint32(winner); err == nil && stored.SignCount != seen {
-			err = errors.New("the counter is not the winner's")
+		if err == nil && (stored.Version != read.Version+1 || stored.SignCount == read.SignCount) {
+			err = fmt.Errorf("the Version is %d after %d, the counter %d after %d", stored.Version, read.Version, stored.SignCount, read.SignCount)
 		}
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 // The imports that a block of the README which is no whole file may use, by the
 // name it uses them under.
 var readmeImports = map[string]string{
+	"os":  "os",
 	"chi": "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v4", "echopasskeys": "github.com/passkeys-go/passkeys/echopasskeys",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",

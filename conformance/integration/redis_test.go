@@ -1,11 +1,9 @@
 package integration
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,21 +24,9 @@ func TestRedis(t *testing.T) {
 			return redisstore.NewChallenges(client, &redisstore.Options{Prefix: prefix(), Now: clock.Now})
 		}, conformance.Features{Now: clock.Now, Advance: clock.Advance})
 	})
-	t.Run("challenges-guarded", func(t *testing.T) {
-		t.Log("With a ReplayGuard the stateless store keeps the whole contract.")
-		conformance.TestChallenges(t, func(tb testing.TB) passkeys.ChallengeStore {
-			s, err := passkeys.NewStatelessChallenges(bytes.Repeat([]byte{1}, 32))
-			if err != nil {
-				tb.Fatal(err)
-			}
-			s.Guard = redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: prefix()})
-			return s
-		}, conformance.Features{})
-	})
 	t.Run("stored", func(t *testing.T) { redisStored(t, client) })
 	t.Run("dropped", func(t *testing.T) { redisDropped(t, client) })
 	t.Run("foreign", func(t *testing.T) { redisForeign(t, client) })
-	t.Run("guard", func(t *testing.T) { redisGuard(t, client) })
 }
 
 func TestRedisWithoutGetDel(t *testing.T) {
@@ -124,29 +110,6 @@ func redisForeign(t *testing.T, client redis.UniversalClient) {
 	}
 	if _, err := s.Consume(t.Context(), handle); !errors.Is(err, passkeys.ErrChallengeNotFound) {
 		t.Error(err)
-	}
-}
-
-func redisGuard(t *testing.T, client redis.UniversalClient) {
-	t.Log("Of N concurrent Uses of one id exactly one is the first; the id is remembered while it lives and five minutes more.")
-	p := prefix()
-	g := redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: p})
-	var first atomic.Int32
-	concurrently(64, func(int) {
-		ok, err := g.Use(t.Context(), "id", time.Now().Add(time.Minute))
-		if err != nil {
-			t.Error(err)
-		}
-		if ok {
-			first.Add(1)
-		}
-	})
-	if n := first.Load(); n != 1 {
-		t.Errorf("%d of 64 were the first", n)
-	}
-	expires(t, client, onlyKey(t, client, p), 5*time.Minute, 6*time.Minute)
-	if ok, err := g.Use(t.Context(), "another", time.Now().Add(time.Minute)); err != nil || !ok {
-		t.Errorf("another id: %t; %v", ok, err)
 	}
 }
 

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,29 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/passkeys-go/passkeys/conformance"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 	"github.com/passkeys-go/passkeys/redisstore"
 	"github.com/redis/go-redis/v9"
 )
-
-// redisContract runs the suites on a client of any kind.
-func redisContract(t *testing.T, client redis.UniversalClient) {
-	t.Run("challenges", func(t *testing.T) { redisSuite(t, client) })
-	t.Run("challenges-guarded", func(t *testing.T) {
-		clock := passkeytest.NewClock(time.Now())
-		conformance.TestChallenges(t, func(tb testing.TB) passkeys.ChallengeStore {
-			s, err := passkeys.NewStatelessChallenges(bytes.Repeat([]byte{1}, 32))
-			if err != nil {
-				tb.Fatal(err)
-			}
-			s.Now = clock.Now
-			s.Guard = redisstore.NewReplayGuard(client, &redisstore.Options{Prefix: prefix(), Now: clock.Now})
-			return s
-		}, conformance.Features{Now: clock.Now, Advance: clock.Advance})
-	})
-}
 
 func TestRedisCluster(t *testing.T) {
 	t.Log("Three masters with a third of the keys each: every operation is one command on one key.")
@@ -77,7 +58,7 @@ func TestRedisCluster(t *testing.T) {
 	if _, ok := client.(*redis.ClusterClient); !ok {
 		t.Fatalf("a %T", client)
 	}
-	redisContract(t, client)
+	redisSuite(t, client)
 	for i, node := range nodes {
 		if commands(t, node)["set"] == 0 {
 			t.Errorf("master %d of %d was not asked to keep anything", i+1, masters)
@@ -117,7 +98,7 @@ func TestRedisSentinel(t *testing.T) {
 		Addrs: []string{sentinel.address}, MasterName: "passkeys", ContextTimeoutEnabled: true,
 	})
 	t.Cleanup(func() { _ = client.Close() })
-	redisContract(t, client)
+	redisSuite(t, client)
 
 	s := redisstore.NewChallenges(client, nil)
 	before, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
@@ -128,7 +109,7 @@ func TestRedisSentinel(t *testing.T) {
 	if n, err := client.Do(t.Context(), "WAIT", 1, 5000).Int(); err != nil || n != 1 {
 		t.Fatalf("%d replicas have heard; %v", n, err)
 	}
-	alice := newVisitor(t, s)
+	alice := newVisitor(t, passkeys.NewMemoryCredentials(), s)
 	alice.signsIn()
 	master.kill()
 	failures := 0
@@ -150,23 +131,22 @@ func TestRedisSentinel(t *testing.T) {
 	}
 }
 
-// visitor is a user with a passkey, at an application whose challenges are in
-// one store and everything else in memory.
+// visitor is a user with a passkey.
 type visitor struct {
 	t *testing.T
 	c *client
 	a *passkeytest.Authenticator
 }
 
-func newVisitor(t *testing.T, challenges passkeys.ChallengeStore) visitor {
+func newVisitor(t *testing.T, credentials passkeys.CredentialRepository, challenges passkeys.ChallengeStore) visitor {
 	t.Helper()
-	h, err := newApplication(passkeys.NewMemoryCredentials(), challenges, func(took time.Duration) {
+	h, err := newApplication(credentials, challenges, func(took time.Duration) {
 		t.Errorf("a request took %v, and its deadline was %v", took, patience)
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := visitor{t, newClient(t, h), passkeytest.New("http://localhost:8080")}
+	v := visitor{t, newClient(t, h), passkeytest.New(origin)}
 	if _, err := v.c.ceremony("alice", "register", v.a.Create); err != nil {
 		t.Fatal(err)
 	}
@@ -305,49 +285,24 @@ func TestRedisRefuses(t *testing.T) {
 			http.StatusServiceUnavailable, "storage_unavailable",
 		},
 	} {
-		for _, store := range []struct {
-			name string
-			make func(*testing.T) passkeys.ChallengeStore
-		}{
-			{"challenges", func(t *testing.T) passkeys.ChallengeStore {
-				return redisstore.NewChallenges(redisClient(t, server.address), nil)
-			}},
-			{"guard", func(t *testing.T) passkeys.ChallengeStore {
-				s, err := passkeys.NewStatelessChallenges(bytes.Repeat([]byte{1}, 32))
-				if err != nil {
-					t.Fatal(err)
-				}
-				s.Guard = redisstore.NewReplayGuard(redisClient(t, server.address), nil)
-				return s
-			}},
-		} {
-			t.Run(row.name+"/"+store.name, func(t *testing.T) {
-				t.Log(row.says)
-				alice := newVisitor(t, store.make(t))
-				alice.signsIn()
-				pending := alice.answered()
-				if err := row.fault(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				if store.name == "guard" { // it begins without Redis, and needs it to finish
-					begin, _ := alice.begin()
-					finish, code := alice.finish(pending)
-					if begin != http.StatusOK || finish != http.StatusServiceUnavailable || code != "storage_unavailable" {
-						t.Errorf("begin: %d; finish: %d %s", begin, finish, code)
-					}
-				} else {
-					if begin, code := alice.begin(); begin != http.StatusServiceUnavailable || code != "storage_unavailable" {
-						t.Errorf("begin: %d %s", begin, code)
-					}
-					if finish, code := alice.finish(pending); finish != row.finish || code != row.code {
-						t.Errorf("finish: %d %s, want %d %s", finish, code, row.finish, row.code)
-					}
-				}
-				if err := row.repair(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				alice.signsIn()
-			})
-		}
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			alice := newVisitor(t, passkeys.NewMemoryCredentials(), redisstore.NewChallenges(redisClient(t, server.address), nil))
+			alice.signsIn()
+			pending := alice.answered()
+			if err := row.fault(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if begin, code := alice.begin(); begin != http.StatusServiceUnavailable || code != "storage_unavailable" {
+				t.Errorf("begin: %d %s", begin, code)
+			}
+			if finish, code := alice.finish(pending); finish != row.finish || code != row.code {
+				t.Errorf("finish: %d %s, want %d %s", finish, code, row.finish, row.code)
+			}
+			if err := row.repair(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			alice.signsIn()
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
 	"github.com/passkeys-go/passkeys/redisstore"
 	"github.com/redis/go-redis/v9"
 	"gorm.io/driver/mysql"
@@ -146,7 +147,6 @@ func (p *proxy) count() (replies int, lost bool) {
 type stores struct {
 	credentials passkeys.CredentialRepository
 	challenges  passkeys.ChallengeStore
-	guard       passkeys.ReplayGuard
 }
 
 // path is one server, reached safely and through the proxy.
@@ -186,9 +186,9 @@ func TestReplyLost(t *testing.T) {
 			}{
 				{"consume", "A challenge is consumed once: who was not told loses it.", p.safe.challenges != nil, lostConsume},
 				{"add", "A second Add is ErrCredentialExists, and the row is whole.", p.safe.credentials != nil, lostAdd},
-				{"update-usage", "The counter is the old or the new one, never less, and goes on from there.", p.safe.credentials != nil, lostUsage},
+				{"update", "The credential is the old or the new one, whole, and goes on from there.", p.safe.credentials != nil, lostUpdate},
 				{"delete", "A second Delete is ErrCredentialNotFound.", p.safe.credentials != nil, lostDelete},
-				{"guard", "The guard lets an id through once.", p.safe.guard != nil, lostUse},
+				{"sign-in", "Of a sign-in whose acknowledgement is lost the state is spent, and the next one succeeds.", p.safe.credentials != nil, lostSignIn},
 			} {
 				if !op.has {
 					continue
@@ -237,7 +237,7 @@ func gormPath(t *testing.T, p *proxy, safe gorm.Dialector, dialector func(port i
 	pool.SetMaxOpenConns(1)
 	schema := migrated(t, direct)
 	on := func(db *gorm.DB) stores {
-		return stores{schema.NewCredentials(db), schema.NewChallenges(db), nil}
+		return stores{schema.NewCredentials(db), schema.NewChallenges(db)}
 	}
 	connect := func(ctx context.Context) error {
 		// Once more, because drivers themselves try a connection at its first use.
@@ -256,7 +256,7 @@ func redisPath(t *testing.T, retries int) *path {
 	t.Cleanup(func() { _ = through.Close() })
 	o := &redisstore.Options{Prefix: prefix()}
 	on := func(client redis.UniversalClient) stores {
-		return stores{nil, redisstore.NewChallenges(client, o), redisstore.NewReplayGuard(client, o)}
+		return stores{challenges: redisstore.NewChallenges(client, o)}
 	}
 	connect := func(ctx context.Context) error {
 		var err error
@@ -312,35 +312,40 @@ func lostAdd(t *testing.T, p *path) bool {
 }
 
 // oneCredential adds one whose counter is 5.
-func oneCredential(t *testing.T, p *path) []byte {
+func oneCredential(t *testing.T, p *path) passkeys.Credential {
 	t.Helper()
 	id := []byte(rand.Text())
-	if err := p.safe.credentials.Add(t.Context(), passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, SignCount: 5, CreatedAt: time.Now()}); err != nil {
+	c := passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, SignCount: 5, CreatedAt: time.Now()}
+	if err := p.safe.credentials.Add(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	return id
+	return c
 }
 
-func lostUsage(t *testing.T, p *path) bool {
-	id := oneCredential(t, p)
-	outcome, err := p.risky.credentials.UpdateUsage(t.Context(), id, passkeys.Usage{SeenSignCount: 5, SignCount: 6, At: time.Now()})
-	stored, getErr := p.safe.credentials.Get(t.Context(), id)
-	counted := stored.SignCount == 6
+func lostUpdate(t *testing.T, p *path) bool {
+	c := oneCredential(t, p)
+	c.SignCount, c.DeviceName, c.Spent = 6, "Phone", bytes.Repeat([]byte{0xa5}, 1024)
+	err := p.risky.credentials.Update(t.Context(), c)
+	stored, getErr := p.safe.credentials.Get(t.Context(), c.ID)
+	updated := stored.Version == c.Version+1
 	switch {
+	case errors.Is(err, passkeys.ErrConflict) || errors.Is(err, passkeys.ErrCredentialNotFound):
+		t.Errorf("the first Update: %v", err)
 	case getErr != nil:
 		t.Error(getErr)
-	case err == nil && (outcome != passkeys.Advanced || !counted), !counted && stored.SignCount != 5:
-		t.Errorf("outcome %d; %v; the counter is %d", outcome, err, stored.SignCount)
+	case err == nil && !updated, !updated && stored.Version != c.Version:
+		t.Errorf("%v; the Version is %d, after %d", err, stored.Version, c.Version)
+	case updated != (stored.SignCount == 6) || updated != (stored.DeviceName == c.DeviceName) || updated != bytes.Equal(stored.Spent, c.Spent):
+		t.Errorf("stored in part: %+v", stored)
 	}
-	next := passkeys.Usage{SeenSignCount: stored.SignCount, SignCount: 7, At: time.Now()}
-	if outcome, err := p.safe.credentials.UpdateUsage(t.Context(), id, next); outcome != passkeys.Advanced || err != nil {
-		t.Errorf("the next sign-in: outcome %d; %v", outcome, err)
+	if err := p.safe.credentials.Update(t.Context(), stored); err != nil {
+		t.Errorf("the next Update: %v", err)
 	}
-	return err != nil && counted
+	return err != nil && updated
 }
 
 func lostDelete(t *testing.T, p *path) bool {
-	id := oneCredential(t, p)
+	id := oneCredential(t, p).ID
 	err := p.risky.credentials.Delete(t.Context(), "alice", id)
 	again := p.safe.credentials.Delete(t.Context(), "alice", id)
 	gone := errors.Is(again, passkeys.ErrCredentialNotFound)
@@ -353,17 +358,29 @@ func lostDelete(t *testing.T, p *path) bool {
 	return err != nil && gone
 }
 
-func lostUse(t *testing.T, p *path) bool {
-	id, expires := rand.Text(), time.Now().Add(time.Hour)
-	first, err := p.risky.guard.Use(t.Context(), id, expires)
-	again, againErr := p.safe.guard.Use(t.Context(), id, expires)
-	switch {
-	case againErr != nil:
-		t.Error(againErr)
-	case first && again:
-		t.Error("two first uses")
-	case !first && err == nil && !p.retries:
-		t.Error("refused without having been used")
+func lostSignIn(t *testing.T, p *path) bool {
+	risky, safe := newInstance(t, p.risky.credentials), newInstance(t, p.safe.credentials)
+	a := passkeytest.New(origin)
+	if err := register(t.Context(), safe, a, rand.Text()); err != nil {
+		t.Fatal(err)
 	}
-	return !first && !again
+	answer, err := answered(t.Context(), safe, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = risky.FinishAuthentication(t.Context(), answer)
+	_, again := safe.FinishAuthentication(t.Context(), answer)
+	spent := errors.Is(again, passkeys.ErrChallengeNotFound)
+	switch {
+	case err != nil && !errors.Is(err, passkeys.ErrStorageUnavailable):
+		t.Error(err)
+	case again != nil && !spent:
+		t.Errorf("once more: %v", again)
+	case err == nil && !spent:
+		t.Error("one state signed in twice")
+	}
+	if err := signInOnce(t.Context(), safe, a); err != nil {
+		t.Errorf("the next sign-in: %v", err)
+	}
+	return err != nil && spent
 }

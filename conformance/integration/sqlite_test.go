@@ -18,5 +18,6 @@ func TestSQLite(t *testing.T) {
 		}
 	}
 	testGorm(t, patient(5000))
+	t.Run("versions", func(t *testing.T) { testVersions(t, patient(5000)) })
 	t.Run("lock-wait", func(t *testing.T) { lockWait(t, patient(100)) })
 }

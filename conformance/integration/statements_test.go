@@ -39,13 +39,11 @@ func operations(credentials passkeys.CredentialRepository, challenges passkeys.C
 	if credentials == nil {
 		return []operation{{"Put", put, nil}, {"Consume", consume, nil}}
 	}
+	c := passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: now}
 	return []operation{
-		{"Add", func(ctx context.Context) error {
-			return credentials.Add(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: now})
-		}, nil},
+		{"Add", func(ctx context.Context) error { return credentials.Add(ctx, c) }, nil},
 		{"Add, twice", func(ctx context.Context) error {
-			err := credentials.Add(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id, CreatedAt: now})
-			if !errors.Is(err, passkeys.ErrCredentialExists) {
+			if err := credentials.Add(ctx, c); !errors.Is(err, passkeys.ErrCredentialExists) {
 				return fmt.Errorf("a second Add: %w", err)
 			}
 			return nil
@@ -58,17 +56,20 @@ func operations(credentials passkeys.CredentialRepository, challenges passkeys.C
 			_, err := credentials.ListByUser(ctx, "alice")
 			return err
 		}, nil},
-		{"UpdateUsage", func(ctx context.Context) error {
-			outcome, err := credentials.UpdateUsage(ctx, id, passkeys.Usage{SignCount: 1, At: now})
-			if outcome != passkeys.Advanced && err == nil {
-				err = errors.New("not advanced")
+		{"Update", func(ctx context.Context) error { return credentials.Update(ctx, c) }, nil},
+		{"Update, conflict", func(ctx context.Context) error {
+			if err := credentials.Update(ctx, c); !errors.Is(err, passkeys.ErrConflict) {
+				return fmt.Errorf("a second Update: %w", err)
 			}
-			return err
+			return nil
 		}, nil},
-		{"Rename", func(ctx context.Context) error { return credentials.Rename(ctx, "alice", id, "Phone") }, nil},
-		{"Quarantine", func(ctx context.Context) error { return credentials.Quarantine(ctx, id, now, "reason") }, nil},
-		{"Restore", func(ctx context.Context) error { return credentials.Restore(ctx, "alice", id) }, nil},
 		{"Delete", func(ctx context.Context) error { return credentials.Delete(ctx, "alice", id) }, nil},
+		{"Update, missing", func(ctx context.Context) error {
+			if err := credentials.Update(ctx, c); !errors.Is(err, passkeys.ErrCredentialNotFound) {
+				return fmt.Errorf("an Update of what is gone: %w", err)
+			}
+			return nil
+		}, nil},
 		{"Put", put, nil},
 		{"Consume", consume, nil},
 		{"DeleteExpired", func(ctx context.Context) error {

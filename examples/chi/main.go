@@ -35,7 +35,7 @@ func router(a *app.App) (http.Handler, error) {
 			GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
 				return a.CurrentUser(x.R.Context())
 			},
-			OnRegistered: func(x passkeys.Exchange, user passkeys.User, _ passkeys.Credential) error {
+			OnRegistered: func(x passkeys.Exchange, user passkeys.User, _ passkeys.RegistrationResult) error {
 				return a.Registered(x.R.Context(), user)
 			},
 			OnAuthenticated: func(x passkeys.Exchange, result passkeys.AuthenticationResult) (any, error) {
@@ -62,11 +62,11 @@ func router(a *app.App) (http.Handler, error) {
 			Username string `json:"username"`
 		}
 		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
-			fail(w, passkeys.ErrInvalidRequest)
+			app.Fail(w, r, passkeys.ErrInvalidRequest)
 			return
 		}
 		if err := a.BeginSignUp(r.Context(), body.Username); err != nil {
-			fail(w, err)
+			app.Fail(w, r, err)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -74,14 +74,15 @@ func router(a *app.App) (http.Handler, error) {
 	r.Get("/api/me", func(w http.ResponseWriter, r *http.Request) {
 		me, err := a.Me(r.Context())
 		if err != nil {
-			fail(w, err)
+			app.Fail(w, r, err)
 			return
 		}
-		writeJSON(w, http.StatusOK, me)
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(me) // a client that is gone needs no answer
 	})
 	r.Post("/api/signout", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.SignOut(r.Context()); err != nil {
-			fail(w, err)
+			app.Fail(w, r, err)
 			return
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -90,15 +91,4 @@ func router(a *app.App) (http.Handler, error) {
 	// Everything else is the page and what it loads.
 	r.Handle("/*", app.Page())
 	return r, nil
-}
-
-func fail(w http.ResponseWriter, err error) {
-	status, body := app.Failure(err)
-	writeJSON(w, status, body)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(body) // a client that is gone needs no answer
 }

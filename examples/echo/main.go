@@ -32,7 +32,7 @@ func router(a *app.App) (http.Handler, error) {
 		GetUser: func(c echo.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request().Context())
 		},
-		OnRegistered: func(c echo.Context, user passkeys.User, _ passkeys.Credential) error {
+		OnRegistered: func(c echo.Context, user passkeys.User, _ passkeys.RegistrationResult) error {
 			return a.Registered(c.Request().Context(), user)
 		},
 		OnAuthenticated: func(c echo.Context, result passkeys.AuthenticationResult) (any, error) {
@@ -59,23 +59,23 @@ func router(a *app.App) (http.Handler, error) {
 			Username string `json:"username"`
 		}
 		if err := c.Bind(&body); err != nil {
-			return c.JSON(app.Failure(passkeys.ErrInvalidRequest))
+			return fail(c, passkeys.ErrInvalidRequest)
 		}
 		if err := a.BeginSignUp(c.Request().Context(), body.Username); err != nil {
-			return c.JSON(app.Failure(err))
+			return fail(c, err)
 		}
 		return c.NoContent(http.StatusNoContent)
 	})
 	api.GET("/me", func(c echo.Context) error {
 		me, err := a.Me(c.Request().Context())
 		if err != nil {
-			return c.JSON(app.Failure(err))
+			return fail(c, err)
 		}
 		return c.JSON(http.StatusOK, me)
 	})
 	api.POST("/signout", func(c echo.Context) error {
 		if err := a.SignOut(c.Request().Context()); err != nil {
-			return c.JSON(app.Failure(err))
+			return fail(c, err)
 		}
 		return c.NoContent(http.StatusNoContent)
 	})
@@ -83,4 +83,9 @@ func router(a *app.App) (http.Handler, error) {
 	// Everything else is the page and what it loads.
 	e.GET("/*", echo.WrapHandler(app.Page()))
 	return e, nil
+}
+
+func fail(c echo.Context, err error) error {
+	app.Fail(c.Response(), c.Request(), err)
+	return nil
 }

@@ -31,7 +31,7 @@ func router(a *app.App) (http.Handler, error) {
 		GetUser: func(c *gin.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request.Context())
 		},
-		OnRegistered: func(c *gin.Context, user passkeys.User, _ passkeys.Credential) error {
+		OnRegistered: func(c *gin.Context, user passkeys.User, _ passkeys.RegistrationResult) error {
 			return a.Registered(c.Request.Context(), user)
 		},
 		OnAuthenticated: func(c *gin.Context, result passkeys.AuthenticationResult) (any, error) {
@@ -58,11 +58,11 @@ func router(a *app.App) (http.Handler, error) {
 			Username string `json:"username"`
 		}
 		if err := c.ShouldBindJSON(&body); err != nil {
-			c.JSON(app.Failure(passkeys.ErrInvalidRequest))
+			app.Fail(c.Writer, c.Request, passkeys.ErrInvalidRequest)
 			return
 		}
 		if err := a.BeginSignUp(c.Request.Context(), body.Username); err != nil {
-			c.JSON(app.Failure(err))
+			app.Fail(c.Writer, c.Request, err)
 			return
 		}
 		c.Status(http.StatusNoContent)
@@ -70,14 +70,14 @@ func router(a *app.App) (http.Handler, error) {
 	api.GET("/me", func(c *gin.Context) {
 		me, err := a.Me(c.Request.Context())
 		if err != nil {
-			c.JSON(app.Failure(err))
+			app.Fail(c.Writer, c.Request, err)
 			return
 		}
 		c.JSON(http.StatusOK, me)
 	})
 	api.POST("/signout", func(c *gin.Context) {
 		if err := a.SignOut(c.Request.Context()); err != nil {
-			c.JSON(app.Failure(err))
+			app.Fail(c.Writer, c.Request, err)
 			return
 		}
 		c.Status(http.StatusNoContent)

@@ -17,6 +17,9 @@ func TestValidEd25519(t *testing.T) {
 		if !validEd25519(key) {
 			t.Fatalf("%x is a key", key)
 		}
+		if validEd25519(append(key, 0)) {
+			t.Fatalf("%x is a key and a byte", key)
+		}
 	}
 	// Half of all y belong to a point.
 	valid := 0

@@ -1,92 +1,114 @@
 package engine
 
 import (
-	"encoding/base64"
-	"encoding/json"
-	"errors"
+	"bytes"
 	"slices"
+
+	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
-
-// ErrMalformed says that a response is not of the shape of WebAuthn L3 §5.1: a
-// member is missing, of another type, or no base64url.
-var ErrMalformed = errors.New("engine: malformed response")
-
-// Bytes is a base64url string without padding, decoded.
-type Bytes []byte
-
-// UnmarshalText decodes text.
-func (b *Bytes) UnmarshalText(text []byte) (err error) {
-	*b, err = Decode(text)
-	return err
-}
-
-// Decode decodes base64url without padding, strictly: each value has one
-// spelling. The standard library's strict decoder still skips line breaks, which
-// the length of the result gives away.
-func Decode[T string | []byte](text T) ([]byte, error) {
-	out := make([]byte, base64.RawURLEncoding.DecodedLen(len(text)))
-	n, err := base64.RawURLEncoding.Strict().Decode(out, []byte(text))
-	if err != nil || base64.RawURLEncoding.EncodedLen(n) != len(text) {
-		return nil, ErrMalformed
-	}
-	return out[:n], nil
-}
 
 // AssertionResponse is AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as
 // a server reads it. Client extension results are none that we asked for.
 type AssertionResponse struct {
-	ID       Bytes  `json:"id"`
-	RawID    Bytes  `json:"rawId"`
-	Type     string `json:"type"`
-	Response struct {
-		ClientDataJSON    Bytes `json:"clientDataJSON"`
-		AuthenticatorData Bytes `json:"authenticatorData"`
-		Signature         Bytes `json:"signature"`
-		UserHandle        Bytes `json:"userHandle"`
-	} `json:"response"`
+	RawID             []byte
+	ClientDataJSON    []byte
+	AuthenticatorData []byte
+	Signature         []byte
+	UserHandle        []byte // empty if there is none
+
+	id   []byte
+	kind string
 }
 
-// Check returns ErrMalformed if a required member is missing or inconsistent.
-func (r *AssertionResponse) Check() error {
-	if r.Type != "public-key" || len(r.RawID) == 0 || !slices.Equal(r.ID, r.RawID) ||
-		len(r.Response.ClientDataJSON) == 0 || len(r.Response.AuthenticatorData) == 0 || len(r.Response.Signature) == 0 {
-		return ErrMalformed
+// ParseAssertion reads a response that is well-formed: the required members are
+// there and not empty, and its two ids are one. The error is
+// [strictjson.ErrMalformed].
+func ParseAssertion(raw []byte) (*AssertionResponse, error) {
+	r := new(AssertionResponse)
+	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {
+		return nil, strictjson.ErrMalformed
 	}
-	return nil
+	return r, nil
+}
+
+// Member is the required member of a larger object that holds a response to be
+// read into r, under the rules of [ParseAssertion].
+func (r *AssertionResponse) Member(name string) strictjson.Field {
+	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()
+}
+
+func (r *AssertionResponse) fields() []strictjson.Field {
+	return []strictjson.Field{
+		strictjson.Base64URL("id", &r.id),
+		strictjson.Base64URL("rawId", &r.RawID),
+		strictjson.String("type", &r.kind),
+		strictjson.Object("response",
+			strictjson.Base64URL("clientDataJSON", &r.ClientDataJSON),
+			strictjson.Base64URL("authenticatorData", &r.AuthenticatorData),
+			strictjson.Base64URL("signature", &r.Signature),
+			strictjson.Base64URL("userHandle", &r.UserHandle)),
+	}
+}
+
+// wellFormed is the check of what was read, where absent is as good as empty.
+func (r *AssertionResponse) wellFormed() bool {
+	return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
+		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0
 }
 
 // AttestationResponse is RegistrationResponseJSON (WebAuthn L3 §5.1), as far as
 // a server reads it: its convenience members (authenticatorData, publicKey,
 // publicKeyAlgorithm) are unsigned copies and are not.
 type AttestationResponse struct {
-	ID       Bytes  `json:"id"`
-	RawID    Bytes  `json:"rawId"`
-	Type     string `json:"type"`
-	Response struct {
-		ClientDataJSON    Bytes           `json:"clientDataJSON"`
-		AttestationObject Bytes           `json:"attestationObject"`
-		Transports        json.RawMessage `json:"transports"`
-	} `json:"response"`
-	Extensions json.RawMessage `json:"clientExtensionResults"`
+	RawID             []byte
+	ClientDataJSON    []byte
+	AttestationObject []byte
+
+	id         []byte
+	kind       string
+	transports []byte // JSON, like the extensions
+	extensions []byte
 }
 
-// Check returns ErrMalformed if a required member is missing or inconsistent.
-func (r *AttestationResponse) Check() error {
-	if r.Type != "public-key" || len(r.RawID) == 0 || !slices.Equal(r.ID, r.RawID) ||
-		len(r.Response.ClientDataJSON) == 0 || len(r.Response.AttestationObject) == 0 {
-		return ErrMalformed
+// ParseAttestation reads a response that is well-formed, as [ParseAssertion].
+func ParseAttestation(raw []byte) (*AttestationResponse, error) {
+	r := new(AttestationResponse)
+	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {
+		return nil, strictjson.ErrMalformed
 	}
-	return nil
+	return r, nil
+}
+
+// Member is the required member of a larger object that holds a response to be
+// read into r, under the rules of [ParseAttestation].
+func (r *AttestationResponse) Member(name string) strictjson.Field {
+	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()
+}
+
+func (r *AttestationResponse) fields() []strictjson.Field {
+	return []strictjson.Field{
+		strictjson.Base64URL("id", &r.id),
+		strictjson.Base64URL("rawId", &r.RawID),
+		strictjson.String("type", &r.kind),
+		strictjson.Object("response",
+			strictjson.Base64URL("clientDataJSON", &r.ClientDataJSON),
+			strictjson.Base64URL("attestationObject", &r.AttestationObject),
+			strictjson.Raw("transports", &r.transports)),
+		strictjson.Raw("clientExtensionResults", &r.extensions),
+	}
+}
+
+func (r *AttestationResponse) wellFormed() bool {
+	return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
+		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
 }
 
 // Transports returns the client's hints on how to reach the authenticator:
 // those that exist, each once. It is unsigned and a hint, so what is odd about
 // it is dropped, not refused.
 func (r *AttestationResponse) Transports() []string {
-	var sent, known []string
-	if json.Unmarshal(r.Response.Transports, &sent) != nil {
-		return nil
-	}
+	sent, _ := strictjson.Strings(r.transports)
+	var known []string
 	for _, t := range sent {
 		if t == "cable" { // what Chrome once called hybrid
 			t = "hybrid"
@@ -107,13 +129,12 @@ func KnownTransport(t string) bool {
 	return false
 }
 
-// Discoverable reports whether the client says that the credential is
-// discoverable (WebAuthn L3 §10.1.3). Unsigned, like every client output.
-func (r *AttestationResponse) Discoverable() bool {
-	var x struct {
-		CredProps struct {
-			RK bool `json:"rk"`
-		} `json:"credProps"`
+// Discoverable returns whether the client says that the credential is
+// discoverable (WebAuthn L3 §10.1.3), and whether it says so or otherwise at all.
+// Unsigned, like every client output: what is odd about it says nothing.
+func (r *AttestationResponse) Discoverable() (rk, said bool) {
+	if strictjson.Read(r.extensions, strictjson.Object("credProps", strictjson.Bool("rk", &rk).Present(&said))) != nil {
+		return false, false
 	}
-	return json.Unmarshal(r.Extensions, &x) == nil && x.CredProps.RK
+	return rk, said
 }

@@ -176,16 +176,11 @@ func (a *App) signIn(ctx context.Context, userID string) {
 	a.sessions.Put(ctx, keyUser, userID)
 }
 
-// errInternal is all that a client learns of a failure that is not its own.
-var errInternal = &passkeys.Error{Code: "internal_error", Status: http.StatusInternalServerError, Message: "Something went wrong."}
-
-// Failure returns the status and the JSON value that answer err, in the form
-// that the passkey routes use: {"error":{"code","message"}}.
-func Failure(err error) (status int, body any) {
-	e, ok := errors.AsType[*passkeys.Error](err)
-	if !ok {
+// Fail answers err in the form that the passkey routes use. What is nobody's
+// decision but a failure goes to the log, and the client learns nothing of it.
+func Fail(w http.ResponseWriter, r *http.Request, err error) {
+	if _, ok := errors.AsType[*passkeys.Error](err); !ok {
 		slog.Error("request failed", "error", err)
-		e = errInternal
 	}
-	return e.Status, map[string]any{"error": map[string]string{"code": e.Code, "message": e.Message}}
+	passkeys.WriteError(w, r, err)
 }

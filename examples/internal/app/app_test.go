@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -255,12 +257,19 @@ func TestFindUser(t *testing.T) {
 	}
 }
 
-func TestFailure(t *testing.T) {
-	status, body := Failure(errors.New("disk on fire"))
-	if status != 500 || strings.Contains(strings.ToLower(body.(map[string]any)["error"].(map[string]string)["message"]), "fire") {
-		t.Errorf("Failure = %d, %v; want a 500 that says nothing", status, body)
-	}
-	if status, _ := Failure(errUsernameTaken); status != 409 {
-		t.Errorf("Failure = %d; want the error's own status, 409", status)
+func TestFail(t *testing.T) {
+	for _, row := range []struct {
+		err    error
+		status int
+		says   string
+	}{
+		{errors.New("disk on fire"), 500, `{"error":{"code":"internal_error","message":"Something went wrong."}}`},
+		{errUsernameTaken, 409, `{"error":{"code":"username_taken","message":"This username is taken."}}`},
+	} {
+		w := httptest.NewRecorder()
+		Fail(w, httptest.NewRequest(http.MethodGet, "/", nil), row.err)
+		if w.Code != row.status || w.Body.String() != row.says {
+			t.Errorf("%v: %d %s, want %d %s", row.err, w.Code, w.Body, row.status, row.says)
+		}
 	}
 }

@@ -83,6 +83,14 @@ func openDatabase(url string) (_ *gorm.DB, name string, _ error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("DATABASE_URL: %s: %w", name, err)
 	}
+	// database/sql keeps two idle connections unless told otherwise, and PostgreSQL
+	// makes a process for each new one: see gormstore.
+	pool, err := db.DB()
+	if err != nil {
+		return nil, "", fmt.Errorf("DATABASE_URL: %s: %w", name, err)
+	}
+	pool.SetMaxOpenConns(16)
+	pool.SetMaxIdleConns(16)
 	if err := gormstore.Migrate(db); err != nil {
 		return nil, "", fmt.Errorf("DATABASE_URL: %s: %w", name, err)
 	}

@@ -3,12 +3,10 @@ package app
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -60,14 +58,8 @@ func run(ctx context.Context, out io.Writer, framework string, router func(*App)
 	defer func() { err = errors.Join(err, pool.Close()) }()
 	cfg.Credentials = gormstore.NewCredentials(db)
 
-	challenges := "in the database"
-	if url := env("REDIS_URL", ""); url == "" {
-		store := gormstore.NewChallenges(db)
-		cfg.Challenges = store
-		cleaning, stop := context.WithCancel(ctx)
-		defer stop()
-		go deleteExpired(cleaning, store)
-	} else {
+	challenges := "sealed in the state"
+	if url := env("REDIS_URL", ""); url != "" {
 		store, name, closeRedis, errRedis := openRedis(ctx, url)
 		if errRedis != nil {
 			return errRedis
@@ -143,32 +135,12 @@ func onlyJSON(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		if r.Method != http.MethodGet && r.Method != http.MethodHead && strings.HasPrefix(r.URL.Path, "/api/") && mediaType != "application/json" {
-			status, body := Failure(passkeys.ErrUnsupportedMediaType)
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(status)
-			_ = json.NewEncoder(w).Encode(body)
+			passkeys.WriteError(w, r, passkeys.ErrUnsupportedMediaType)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 128<<10)
 		next.ServeHTTP(w, r)
 	})
-}
-
-// deleteExpired clears away the challenges that nobody came back for, now and
-// every few minutes until ctx ends.
-func deleteExpired(ctx context.Context, challenges *gormstore.Challenges) {
-	ticker := time.NewTicker(5 * time.Minute)
-	defer ticker.Stop()
-	for {
-		if _, err := challenges.DeleteExpired(ctx); err != nil && ctx.Err() == nil {
-			slog.Error("could not delete expired challenges", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
 }
 
 //go:embed page

@@ -85,7 +85,7 @@ func TestRun(t *testing.T) {
 				url = m[1]
 			}
 		}
-		for _, want := range []string{"Test", "SQLite", "in the database", "localhost", url} {
+		for _, want := range []string{"Test", "SQLite", "sealed in the state", "localhost", url} {
 			if url == "" || !strings.Contains(said, want) {
 				t.Fatalf("it said\n%s; want %q in it", said, want)
 			}

@@ -21,9 +21,3 @@ CREATE TABLE IF NOT EXISTS passkeys_credentials (
     revision           BIGINT          NOT NULL DEFAULT 0,
     KEY user_id (user_id)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4;
-CREATE TABLE IF NOT EXISTS passkeys_challenges (
-    handle_hash BINARY(32) NOT NULL PRIMARY KEY,
-    payload     MEDIUMBLOB NOT NULL,
-    expires_at  BIGINT     NOT NULL,
-    KEY expires_at (expires_at)
-) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4;

@@ -1,8 +1,8 @@
 CREATE TABLE IF NOT EXISTS passkeys_credentials (
-    id_hash            BYTEA    NOT NULL PRIMARY KEY,
-    id                 BYTEA    NOT NULL,
-    user_id            BYTEA    NOT NULL,
-    public_key         BYTEA    NOT NULL,
+    id_hash            BLOB     NOT NULL PRIMARY KEY,
+    id                 BLOB     NOT NULL,
+    user_id            BLOB     NOT NULL,
+    public_key         BLOB     NOT NULL,
     algorithm          BIGINT   NOT NULL,
     sign_count         BIGINT   NOT NULL,
     backup_eligible    BOOLEAN  NOT NULL,
@@ -11,8 +11,8 @@ CREATE TABLE IF NOT EXISTS passkeys_credentials (
     uv_initialized     BOOLEAN  NOT NULL,
     discoverable       BOOLEAN  NOT NULL,
     transports         TEXT     NOT NULL,
-    aaguid             BYTEA    NOT NULL,
-    attestation_format BYTEA    NOT NULL,
+    aaguid             BLOB     NOT NULL,
+    attestation_format BLOB     NOT NULL,
     device_name        TEXT     NOT NULL,
     created_at         BIGINT,
     last_used_at       BIGINT,
@@ -21,9 +21,3 @@ CREATE TABLE IF NOT EXISTS passkeys_credentials (
     revision           BIGINT   NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS passkeys_credentials_user_id ON passkeys_credentials (user_id);
-CREATE TABLE IF NOT EXISTS passkeys_challenges (
-    handle_hash BYTEA  NOT NULL PRIMARY KEY,
-    payload     BYTEA  NOT NULL,
-    expires_at  BIGINT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS passkeys_challenges_expires_at ON passkeys_challenges (expires_at);

@@ -1,0 +1,71 @@
+package passkeys
+
+import "context"
+
+// Observer sees each step of a ceremony start and end, and so can time it: for
+// metrics and traces. It is called on the goroutine that serves the request, by
+// many at once.
+//
+// All it is told comes from closed sets, whatever a client sends, so that each
+// value can label a metric.
+type Observer interface {
+	// Observe is called when a step starts. The step goes on with the context
+	// that it returns, and calls the function, which must not be nil, once, when
+	// it ends.
+	Observe(ctx context.Context, step Step) (context.Context, func(Outcome))
+}
+
+// Step is half a ceremony. At begin it has the options made and the challenge
+// issued; at finish the response verified and the outcome stored, and at a
+// registration OnRegistered asked.
+type Step struct {
+	Ceremony CeremonyName
+	Name     StepName
+}
+
+// CeremonyName says which ceremony a [Step] is of.
+type CeremonyName string
+
+// The ceremonies.
+const (
+	CeremonyRegistration   CeremonyName = "registration"
+	CeremonyAuthentication CeremonyName = "authentication"
+)
+
+// StepName says which half of its ceremony a [Step] is.
+type StepName string
+
+// The steps.
+const (
+	StepBegin  StepName = "begin"
+	StepFinish StepName = "finish"
+)
+
+// Outcome is how a [Step] ended.
+type Outcome struct {
+	// Mode is "" where the step failed before it was known.
+	Mode Mode
+	// Reason is "" for a step that succeeded.
+	Reason Reason
+}
+
+// succeeded and failed are the audit events of the step.
+func (s Step) succeeded() AuditEventType {
+	switch s {
+	case Step{CeremonyRegistration, StepBegin}:
+		return RegistrationBegan
+	case Step{CeremonyRegistration, StepFinish}:
+		return RegistrationSucceeded
+	case Step{CeremonyAuthentication, StepBegin}:
+		return AuthenticationBegan
+	default:
+		return AuthenticationSucceeded
+	}
+}
+
+func (s Step) failed() AuditEventType {
+	if s.Ceremony == CeremonyRegistration {
+		return RegistrationFailed
+	}
+	return AuthenticationFailed
+}
