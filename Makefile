@@ -15,10 +15,11 @@ test: deps lint race alone ## Everything a change must pass; installs what it ne
 race: deps ## All tests of all modules together, under the race detector
 	go test -race -timeout 15m work
 
-lint: bin/golangci-lint ## gofmt, go vet and golangci-lint
+lint: bin/golangci-lint ## gofmt, go vet, golangci-lint, and the list of mutants
 	@unformatted=$$(gofmt -l $(modules)); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
 	go vet work
 	bin/golangci-lint run $(modules:%=./%/...)
+	cd tools && GOWORK=off go run ./mutants -check
 
 alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
 	@for m in $(modules); do \

@@ -1,0 +1,102 @@
+package integration
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	docsFunction = regexp.MustCompile(`(?m)^func (?:\([^)]*\) )?(\w+)[(\[]`)
+	docsRule     = regexp.MustCompile(`(?m)^\t\{rule: "([^"]*)"`)
+	docsCode     = regexp.MustCompile("`([^`]*)`")
+	docsQuoted   = regexp.MustCompile(`"([^"]*)"`)
+)
+
+// TestConformancePage holds docs/conformance.md to the repository: each file,
+// function, test and mutant that it names is there, and no step is left out.
+func TestConformancePage(t *testing.T) {
+	const root = "../.."
+	page, err := os.ReadFile(filepath.Join(root, "docs", "conformance.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	guards, err := os.ReadFile(filepath.Join(root, "tools", "mutants", "guards.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := docsNames(docsRule, guards)
+	tests := map[string]bool{}
+	if err := filepath.WalkDir(filepath.Join(root, "core"), func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for name := range docsNames(docsFunction, source) {
+			tests[name] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+
+	section, steps := "", map[string]int{}
+	for line := range strings.Lines(string(page)) {
+		line = strings.TrimSpace(line)
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			section = title
+		}
+		cells := strings.Split(strings.Trim(line, "|"), "|")
+		if !strings.HasPrefix(line, "|") || len(cells) < 4 || strings.HasPrefix(cells[0], "-") || strings.Contains(cells[len(cells)-1], "Mutant") {
+			continue
+		}
+		steps[section]++
+		if what := strings.TrimSpace(cells[0]); len(cells) == 6 && what != fmt.Sprint(steps[section]) {
+			t.Errorf("%s: step %s comes after step %d", section, what, steps[section]-1)
+		}
+		where, testCell, mutants := cells[len(cells)-3], cells[len(cells)-2], cells[len(cells)-1]
+		for name := range docsNames(docsCode, []byte(testCell)) {
+			if !tests[name] || !strings.HasPrefix(name, "Test") {
+				t.Errorf("%s: there is no test %s", section, name)
+			}
+		}
+		for rule := range docsNames(docsQuoted, []byte(mutants)) {
+			if !rules[rule] {
+				t.Errorf("%s: there is no mutant %q", section, rule)
+			}
+		}
+		var functions map[string]bool // of the file that was named last
+		for _, m := range docsCode.FindAllStringSubmatch(where, -1) {
+			if strings.HasSuffix(m[1], ".go") {
+				source, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m[1])))
+				if err != nil {
+					t.Errorf("%s: %v", section, err)
+				}
+				functions = docsNames(docsFunction, source)
+			} else if !functions[m[1]] {
+				t.Errorf("%s: there is no function %s in %s", section, m[1], where)
+			}
+		}
+	}
+	for name, want := range map[string]int{"Registration (§7.1)": 29, "Sign-in (§7.2)": 25} {
+		if steps[name] != want {
+			t.Errorf("%s has %d steps, want %d", name, steps[name], want)
+		}
+	}
+	if len(rules) == 0 || len(tests) == 0 || len(steps) != 3 {
+		t.Errorf("found %d mutants, %d tests and %d tables", len(rules), len(tests), len(steps))
+	}
+}
+
+// docsNames are all that the pattern finds.
+func docsNames(pattern *regexp.Regexp, text []byte) map[string]bool {
+	names := map[string]bool{}
+	for _, m := range pattern.FindAllSubmatch(text, -1) {
+		names[string(m[1])] = true
+	}
+	return names
+}
