@@ -274,8 +274,9 @@ func (s *signIn) record(c *Credential) error {
 func (p *Passkeys) quarantine(ctx context.Context, c Credential) error {
 	ctx, cancel := regardless(ctx)
 	defer cancel()
+	key := c.PublicKey
 	err := p.change(ctx, &c, func(c *Credential) error {
-		if c.Quarantined() {
+		if c.Quarantined() || !bytes.Equal(c.PublicKey, key) { // or it is another's by now
 			return errUnchanged
 		}
 		c.QuarantinedAt, c.QuarantineReason = p.timestamp(), ReasonSignCountRegressed

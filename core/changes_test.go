@@ -114,6 +114,27 @@ func TestACountThatBeginsMeanwhileIsNoClone(t *testing.T) {
 	}
 }
 
+// Who registers the id of a clone's passkey before it is quarantined is not blamed.
+func TestAQuarantineOfAnIDThatChangesHandsMeanwhile(t *testing.T) {
+	b, store, a := newMeanwhile(t, func(c *passkeys.Config) { c.SignCountPolicy = passkeys.FlagDisable })
+	clone := a.Clone()
+	b.mustSignIn(a)
+	old := b.stored()
+	store.happens = func() {
+		b.clock.Advance(time.Second)
+		theirs := old
+		theirs.UserID, theirs.PublicKey, theirs.Version = "bob-id", []byte("another"), b.clock.Now().UnixMicro()
+		if err := errors.Join(b.credentials.Delete(t.Context(), alice.ID, old.ID), b.credentials.Add(t.Context(), theirs)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := b.signIn(clone)
+	b.refused(err, passkeys.ErrCloneDetected, passkeys.ReasonSignCountRegressed)
+	if c, err := b.credentials.Get(t.Context(), old.ID); err != nil || c.Quarantined() {
+		t.Errorf("bob's is %+v, %v", c, err)
+	}
+}
+
 // A clone of a passkey that is revoked before it can be quarantined is a clone.
 func TestACloneOfWhatIsRevokedMeanwhile(t *testing.T) {
 	b, store, a := newMeanwhile(t, func(c *passkeys.Config) { c.SignCountPolicy = passkeys.FlagDisable })

@@ -55,8 +55,8 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 		if answered() {
 			return
 		}
-		var body []byte
-		if err == nil && value != nil {
+		body, done := value.(encoded)
+		if err == nil && value != nil && !done {
 			if body, err = json.Marshal(value); err != nil {
 				err = hookError(ctx, p.cfg.Logger, "OnAuthenticated", err)
 			}

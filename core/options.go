@@ -8,13 +8,30 @@ import (
 )
 
 // Ceremony is what begin gives to the browser: options and the state that finish
-// will know them by. It marshals to {"publicKey": …, "state": "…"}.
+// will know them by.
 type Ceremony[Options CreationOptions | RequestOptions] struct {
 	// PublicKey may be added to before it is sent.
-	PublicKey *Options `json:"publicKey"`
+	PublicKey *Options
 	// State goes back with the browser's response: at most 1,024 letters, digits,
 	// '-', '_' and '.'.
-	State string `json:"state"`
+	State string
+}
+
+// MarshalJSON returns {"publicKey": …, "state": "…"}.
+func (c Ceremony[Options]) MarshalJSON() ([]byte, error) {
+	options := []byte("null")
+	var err error
+	if c.PublicKey != nil {
+		options, err = any(c.PublicKey).(json.Marshaler).MarshalJSON()
+	}
+	if err != nil {
+		return nil, err
+	}
+	state, err := json.Marshal(c.State)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat([]byte(`{"publicKey":`), options, []byte(`,"state":`), state, []byte("}")), nil
 }
 
 // CreationOptions is PublicKeyCredentialCreationOptionsJSON (WebAuthn L3 §5.4),

@@ -113,7 +113,7 @@ func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, erro
 		return nil, a.end(ctx, err)
 	}
 	ceremony, err := a.beginRegistration(ctx, user)
-	return ceremony, a.end(ctx, err)
+	return begun(ceremony, a.end(ctx, err))
 }
 
 func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, error) {
@@ -151,7 +151,20 @@ func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, 
 		return nil, a.end(ctx, err)
 	}
 	ceremony, err := a.beginAuthentication(ctx, r)
-	return ceremony, a.end(ctx, err)
+	return begun(ceremony, a.end(ctx, err))
+}
+
+// encoded is an answer that is JSON already.
+type encoded []byte
+
+// begun is the answer of a begin. json.Marshal would read what it was given once
+// more, and of a sign-in for autofill there is one for each page view.
+func begun[O CreationOptions | RequestOptions](c *Ceremony[O], err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	b, err := c.MarshalJSON()
+	return encoded(b), err
 }
 
 // authenticationRequest is what the body of a begin asks for.
