@@ -92,6 +92,7 @@ func TestRegistrationRefuses(t *testing.T) {
 		{"RSA with an even modulus", "it is no product of two odd primes", key(rsa(even, f4)), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with a huge exponent", "the standard library refuses to verify with it", key(rsa(modulus(2048), []byte{1, 0, 0, 0, 1})), passkeys.ReasonPublicKeyInvalid},
 		{"RSA with leading zeros", "the modulus is written one way", key(rsa(append([]byte{0}, modulus(2048)...), f4)), passkeys.ReasonPublicKeyInvalid},
+		{"RSA that says ES256", "it would be kept, and never sign in", key(slices.Concat([]byte{0xa4, 0x01, 0x03, 0x03, 0x26}, rsa(modulus(2048), f4)[7:])), passkeys.ReasonPublicKeyInvalid},
 		{"a key and 4 KiB more", "no store has to keep it", key(large()), passkeys.ReasonPublicKeyInvalid},
 		{"algorithm not asked for", "the key's own algorithm counts, not the client's word for it", func(a *passkeytest.Authenticator) {
 			a.Algorithm = passkeytest.RS256

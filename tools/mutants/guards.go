@@ -45,6 +45,7 @@ var guards = []guard{
 	{rule: "an Ed25519 key is not of small order", file: "core/internal/engine/ed25519.go", old: "if y.Cmp(small) == 0 {", new: "if y.Cmp(small) == 2 {"},
 	{rule: "an Ed25519 key has one encoding", file: "core/internal/engine/ed25519.go", old: "if y.Cmp(p) >= 0 {", new: "if false {"},
 	{rule: "an Ed25519 key has 32 bytes", file: "core/internal/engine/ed25519.go", old: "if len(key) != 32 {", new: "if len(key) < 32 {"},
+	{rule: "an RSA key is of the RSA that can be asked for", file: "core/internal/engine/engine.go", old: "webauthncose.COSEAlgorithmIdentifier(k.Algorithm) != webauthncose.AlgRS256 ||", new: ""},
 	{rule: "an RSA exponent is not 1", file: "core/internal/engine/engine.go", old: "|| e < 3 ||", new: "||"},
 	{rule: "an RSA exponent is odd", file: "core/internal/engine/engine.go", old: "|| e%2 == 0 ||", new: "||"},
 	{rule: "an RSA exponent is one that can be verified with", file: "core/internal/engine/engine.go", old: "|| e > 1<<31-1 ||", new: "||"},

@@ -272,8 +272,9 @@ func checkPublicKey(cose []byte) (algorithm int64, err error) {
 		size := new(big.Int).SetBytes(n).BitLen()
 		// An even modulus is no product of two odd primes; exponent 1 makes
 		// every signature its own message; a larger one than 2³¹-1 the standard
-		// library refuses to verify with.
-		if err != nil || e < 3 || e%2 == 0 || e > 1<<31-1 || size < 2048 || size > 4096 || n[0] == 0 || n[len(n)-1]%2 == 0 {
+		// library refuses to verify with. The library reads a key that says ES256,
+		// too, and then verifies nothing with it; no other RSA can be asked for.
+		if err != nil || webauthncose.COSEAlgorithmIdentifier(k.Algorithm) != webauthncose.AlgRS256 || e < 3 || e%2 == 0 || e > 1<<31-1 || size < 2048 || size > 4096 || n[0] == 0 || n[len(n)-1]%2 == 0 {
 			return 0, fail(PublicKeyInvalid)
 		}
 		return k.Algorithm, nil
