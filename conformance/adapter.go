@@ -77,6 +77,7 @@ func adapterRows() []row[*site] {
 		{"hook-panic", "A panic in a hook is no success, and takes a new credential back.", hookPanic},
 		{"registration-taken-back", "An error of OnRegistered takes the credential back.", registrationTakenBack},
 		{"answer-not-json", "A value of OnAuthenticated that is no JSON is internal_error.", answerNotJSON},
+		{"prf_results_present", "A response that holds outputs of the prf extension is 400, and the state is still good.", prfResultsPresent},
 		{"challenge_not_found", "A state that is unknown, of the other ceremony, another user's, or used with success is 400; a finish that fails uses none.", challengeNotFound},
 		{"challenge_expired", "A ceremony that took more than six minutes, or an hour for autofill, is 400.", challengeExpired},
 		{"attestation_verification_failed", "A registration that does not verify is 400.", attestationFailed},
@@ -330,6 +331,7 @@ func refused(code string) answer {
 		"credential_not_found":            {401, "This passkey is not known here."},
 		"clone_detected":                  {401, "This passkey may have been copied and cannot be used."},
 		"configuration_error":             {500, "The server is not configured correctly."},
+		"prf_results_present":             {400, "The request holds a secret of the passkey that must stay in the browser."},
 		"invalid_request":                 {400, "The request is malformed."},
 		"unauthenticated":                 {401, "Please sign in first."},
 		"forbidden":                       {403, "This is not allowed."},
@@ -855,6 +857,32 @@ func answerNotJSON(c *check, s *site) {
 	c.enrol(s, phone, "alice")
 	s.hooks.OnAuthenticated = func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) { return make(chan int), nil }
 	c.signsIn(s, phone, refused("internal_error"))
+}
+
+func prfResultsPresent(c *check, s *site) {
+	leak := func(r *passkeytest.Response) {
+		r.ClientExtensionResults = map[string]any{"prf": map[string]any{"results": map[string]any{"first": "AAAA"}}}
+	}
+	phone := passkeytest.New(origin)
+	begin := c.post(s, "alice", "/register/begin", "")
+	_, state := c.parts(begin)
+	phone.Corrupt = leak
+	leaked, err := phone.Create([]byte(begin.body))
+	c.is(err, nil, "creating a passkey from %.200q", begin.body)
+	c.answers("registration", c.post(s, "alice", "/register/finish", finish(leaked, state)), refused("prf_results_present"))
+	c.keeps(s, "alice")
+	phone.Corrupt = nil
+	sound, err := phone.Create([]byte(begin.body))
+	c.is(err, nil, "creating a passkey from %.200q", begin.body)
+	if got := c.post(s, "alice", "/register/finish", finish(sound, state)); got.status != http.StatusOK {
+		c.errorf("registration without them: %v", got)
+	}
+
+	begin = c.begin(s)
+	phone.Corrupt = leak
+	c.answers("sign-in", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), refused("prf_results_present"))
+	phone.Corrupt = nil
+	c.answers("sign-in without them", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
 }
 
 func challengeNotFound(c *check, s *site) {

@@ -44,6 +44,7 @@ type Reason string
 // The reasons.
 const (
 	ReasonRequestMalformed           Reason = "request_malformed"
+	ReasonPRFResultsPresent          Reason = "prf_results_present"
 	ReasonChallengeNotFound          Reason = "challenge_not_found"
 	ReasonChallengeExpired           Reason = "challenge_expired"
 	ReasonChallengePurpose           Reason = "challenge_purpose_mismatch"

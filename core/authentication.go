@@ -110,17 +110,17 @@ func (a *attempt) beginAuthentication(ctx context.Context, r AuthenticationReque
 // records the sign-in with the credential and says who has signed in. With that
 // the state is spent for this credential.
 //
-// It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
-// [ErrChallengeExpired], [ErrCredentialNotFound], [ErrAssertionVerification],
-// [ErrCloneDetected] or [ErrStorageUnavailable].
+// It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrPRFResultsPresent],
+// [ErrChallengeNotFound], [ErrChallengeExpired], [ErrCredentialNotFound],
+// [ErrAssertionVerification], [ErrCloneDetected] or [ErrStorageUnavailable].
 func (p *Passkeys) FinishAuthentication(ctx context.Context, r AuthenticationResponse) (*AuthenticationResult, error) {
 	ctx, a := p.start(ctx, Step{CeremonyAuthentication, StepFinish})
 	defer a.abandon(ctx)
-	response, err := parse(r.Credential, engine.ParseAssertion)
-	if err != nil {
+	var response engine.AssertionResponse
+	if err := parse(r.Credential, &response); err != nil {
 		return nil, a.end(ctx, err)
 	}
-	return a.finishAuthentication(ctx, r.State, response)
+	return a.finishAuthentication(ctx, r.State, &response)
 }
 
 // finishAuthentication is FinishAuthentication on a response that is read.
@@ -135,6 +135,9 @@ func (a *attempt) finishAuthentication(ctx context.Context, state string, respon
 
 func (a *attempt) verifyAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
 	p := a.p
+	if err := withoutSecrets(&response.Response); err != nil {
+		return nil, err
+	}
 	c, err := a.redeem(ctx, forAuthentication, state)
 	if err != nil {
 		return nil, err

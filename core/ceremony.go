@@ -179,6 +179,16 @@ func (p *Passkeys) opened(ctx context.Context, state string) ([]byte, error) {
 	return raw, nil
 }
 
+// withoutSecrets refuses a response that brings a key of the user's along, which
+// is of no use here and was not to leave the browser. It comes before the state
+// is looked at, so that the page can try again without.
+func withoutSecrets(r *engine.Response) error {
+	if r.HoldsPRFResults() {
+		return ErrPRFResultsPresent.because(ReasonPRFResultsPresent)
+	}
+	return nil
+}
+
 // unspent refuses a challenge that the credential was used with before, and
 // returns the memory of the others.
 func (c *Credential) unspent(u use) (spent, error) {

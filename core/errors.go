@@ -93,6 +93,10 @@ var (
 	ErrConfiguration = &Error{Code: "configuration_error", Status: http.StatusInternalServerError, Message: "The server is not configured correctly."}
 	// ErrInvalidRequest: the body is not what the route takes.
 	ErrInvalidRequest = &Error{Code: "invalid_request", Status: http.StatusBadRequest, Message: "The request is malformed."}
+	// ErrPRFResultsPresent: the page sent the outputs of the prf extension (WebAuthn
+	// L3 §10.1.4), from which users' data are encrypted, along with the credential.
+	// toJSON does not leave them out: the page must. The state is still good.
+	ErrPRFResultsPresent = &Error{Code: "prf_results_present", Status: http.StatusBadRequest, Message: "The request holds a secret of the passkey that must stay in the browser."}
 	// ErrUnauthenticated: return it from GetUser when nobody is signed in.
 	ErrUnauthenticated = &Error{Code: "unauthenticated", Status: http.StatusUnauthorized, Message: "Please sign in first."}
 	// ErrTooManyCredentials: the user has Config.MaxCredentials passkeys.

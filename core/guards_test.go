@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/big"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -478,6 +479,63 @@ func TestUnsolicitedExtensionOutputsAreIgnored(t *testing.T) {
 		t.Errorf("nonsense made the credential discoverable: %q", c.Discoverable)
 	}
 	b.mustSignIn(a) // Safari sends appid: false
+}
+
+// A page that sends the outputs of the prf extension sends the key that its users'
+// data are encrypted with. It is told so at the first try, the state stays good,
+// and nobody else gets to see them.
+func TestPRFResultsStayInTheBrowser(t *testing.T) {
+	const secret = "cHJmIHJlc3VsdHMgc3RheSBpbiB0aGUgYnJvd3Nlcg"
+	for name, configure := range map[string]func(*passkeys.Config){"sealed": func(*passkeys.Config) {}, "in a store": inMemory} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			b := newBench(t, configure, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			s := newSite(t, b.Passkeys)
+			a := passkeytest.New(origin)
+			leak := func(r *passkeytest.Response) {
+				r.ClientExtensionResults["prf"] = map[string]any{"enabled": true, "results": map[string]any{"first": secret}}
+			}
+			check := func(answer []byte, err error, ceremony string) {
+				t.Helper()
+				if code(answer) != "prf_results_present" {
+					t.Errorf("%s by route: %s", ceremony, answer)
+				}
+				b.refused(err, passkeys.ErrPRFResultsPresent, passkeys.ReasonPRFResultsPresent)
+				if all := fmt.Sprintf("%s %v %+v %s", answer, err, b.events.list, &log); strings.Contains(all, secret) {
+					t.Errorf("%s: the secret is in %s", ceremony, all)
+				}
+			}
+
+			options, state := b.creation(alice)
+			credential := func(ask func([]byte) (json.RawMessage, error), corrupt func(*passkeytest.Response)) json.RawMessage {
+				a.Corrupt = corrupt
+				answer, err := ask(options)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return answer
+			}
+			leaked := credential(a.Create, leak)
+			answer := s.post("/register/finish", finishBody(t, options, leaked), http.StatusBadRequest)
+			_, err := b.FinishRegistration(t.Context(), passkeys.RegistrationResponse{State: state, Credential: leaked})
+			check(answer, err, "a registration")
+			enabled := credential(a.Create, func(r *passkeytest.Response) {
+				r.ClientExtensionResults["prf"] = map[string]any{"enabled": true, "results": nil}
+			})
+			if _, err := b.FinishRegistration(t.Context(), passkeys.RegistrationResponse{State: state, Credential: enabled}); err != nil {
+				t.Errorf("without them, with the same state: %v", err)
+			}
+
+			options, state = b.request(passkeys.AuthenticationRequest{})
+			leaked = credential(a.Get, leak)
+			answer = s.post("/authenticate/finish", finishBody(t, options, leaked), http.StatusBadRequest)
+			_, err = b.FinishAuthentication(t.Context(), passkeys.AuthenticationResponse{State: state, Credential: leaked})
+			check(answer, err, "a sign-in")
+			if err := b.finish(passkeys.AuthenticationResponse{State: state, Credential: credential(a.Get, nil)}); err != nil {
+				t.Errorf("without them, with the same state: %v", err)
+			}
+		})
+	}
 }
 
 func TestUnknownCredentialIsSaidSo(t *testing.T) {

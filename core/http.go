@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/passkeys-go/passkeys/core/internal/engine"
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
@@ -171,13 +172,12 @@ func (q request) read() ([]byte, error) {
 }
 
 // parse reads a credential that was given by hand.
-func parse[T any](raw json.RawMessage, read func([]byte) (*T, error)) (*T, error) {
+func parse(raw json.RawMessage, into engine.Form) error {
 	if len(raw) > maxBody {
-		return nil, ErrPayloadTooLarge
+		return ErrPayloadTooLarge
 	}
-	response, err := read(raw)
-	if err != nil {
-		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
+	if engine.Parse(raw, into) != nil {
+		return ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
-	return response, nil
+	return nil
 }

@@ -357,8 +357,10 @@ func utf16(ascii []byte) (b []byte) {
 // and so over a second one.
 func skipped(ceremony, path string) bool {
 	switch path {
-	case "clientExtensionResults", "response.transports":
-		return ceremony != "registration" // which reads them, whatever they are
+	case "clientExtensionResults": // which both read, whatever they are
+		return false
+	case "response.transports":
+		return ceremony != "registration"
 	}
 	return unread(ceremony, path)
 }

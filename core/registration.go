@@ -96,18 +96,18 @@ func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[C
 // stores the credential. The new credential remembers the challenge: no other is
 // registered with the same state.
 //
-// It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrChallengeNotFound],
-// [ErrChallengeExpired], [ErrAttestationVerification], [ErrCredentialExists],
-// [ErrTooManyCredentials] or [ErrStorageUnavailable].
+// It returns [ErrInvalidRequest], [ErrPayloadTooLarge], [ErrPRFResultsPresent],
+// [ErrChallengeNotFound], [ErrChallengeExpired], [ErrAttestationVerification],
+// [ErrCredentialExists], [ErrTooManyCredentials] or [ErrStorageUnavailable].
 func (p *Passkeys) FinishRegistration(ctx context.Context, r RegistrationResponse) (*RegistrationResult, error) {
 	ctx, a := p.start(ctx, Step{CeremonyRegistration, StepFinish})
 	defer a.abandon(ctx)
 	a.userID = r.UserID
-	response, err := parse(r.Credential, engine.ParseAttestation)
-	if err != nil {
+	var response engine.AttestationResponse
+	if err := parse(r.Credential, &response); err != nil {
 		return nil, a.end(ctx, err)
 	}
-	return a.finishRegistration(ctx, r, response, nil)
+	return a.finishRegistration(ctx, r, &response, nil)
 }
 
 // finishRegistration is FinishRegistration on a response that is read. What
@@ -126,6 +126,9 @@ func (a *attempt) finishRegistration(ctx context.Context, r RegistrationResponse
 
 func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse, response *engine.AttestationResponse) (*RegistrationResult, use, error) {
 	p := a.p
+	if err := withoutSecrets(&response.Response); err != nil {
+		return nil, use{}, err
+	}
 	name, err := cleanDeviceName(r.DeviceName)
 	if err != nil {
 		return nil, use{}, err

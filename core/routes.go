@@ -126,7 +126,7 @@ func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, err
 	a.userID = user.ID
 	r := RegistrationResponse{UserID: user.ID}
 	var response engine.AttestationResponse
-	if err := q.decode(strictjson.String("state", &r.State), response.Member("credential"), strictjson.String("deviceName", &r.DeviceName)); err != nil {
+	if err := q.decode(strictjson.String("state", &r.State), engine.Member("credential", &response), strictjson.String("deviceName", &r.DeviceName)); err != nil {
 		return nil, a.end(ctx, err)
 	}
 	var accept func(RegistrationResult) error
@@ -197,7 +197,7 @@ func (t *table[C]) authenticateFinish(ctx context.Context, c C, q request) (any,
 	defer a.abandon(ctx)
 	var state string
 	var response engine.AssertionResponse
-	if err := q.decode(strictjson.String("state", &state), response.Member("credential")); err != nil {
+	if err := q.decode(strictjson.String("state", &state), engine.Member("credential", &response)); err != nil {
 		return nil, a.end(ctx, err)
 	}
 	result, err := a.finishAuthentication(ctx, state, &response)

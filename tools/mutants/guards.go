@@ -21,9 +21,11 @@ var guards = []guard{
 	// Authenticator data and signature (§7.1 steps 14 to 17, §7.2 steps 15 to 21).
 	{rule: "authenticator data of a sign-in are read whole", file: "core/internal/engine/engine.go", old: "if auth.Unmarshal(r.AuthenticatorData) != nil {", new: "if auth.Unmarshal(r.AuthenticatorData) != nil && false {"},
 	{rule: "the RP id is ours", file: "core/internal/engine/engine.go", old: "case !slices.Equal(a.RPIDHash, hash[:]):", new: "case false:"},
-	{rule: "the user is present", file: "core/internal/engine/engine.go", old: "case !require.AllowAbsent && !a.Flags.HasUserPresent():", new: "case false:"},
-	{rule: "absence is allowed where it is asked for", file: "core/internal/engine/engine.go", old: "case !require.AllowAbsent && !a.Flags", new: "case !a.Flags"},
+	{rule: "the user is present", file: "core/internal/engine/engine.go", old: "case !require.Conditional && !a.Flags.HasUserPresent():", new: "case false:"},
+	{rule: "nobody need be present for what the browser makes unasked", file: "core/internal/engine/engine.go", old: "case !require.Conditional && !a.Flags", new: "case !a.Flags"},
 	{rule: "user verification, where required", file: "core/internal/engine/engine.go", old: "case require.VerifyUser && !a.Flags.HasUserVerified():", new: "case false:"},
+	{rule: "nor verified for what the browser makes unasked", file: "core/internal/engine/engine.go", old: "require.VerifyUser && !require.Conditional\n", new: "require.VerifyUser\n"},
+	{rule: "what the browser makes unasked it makes in no frame of another site", file: "core/internal/engine/engine.go", old: "if require.Conditional && client.crossOrigin {", new: "if false {"},
 	{rule: "user verification is required at a sign-in too", file: "core/authentication.go", old: "credential.PublicKey, p.verifyUser())", new: "credential.PublicKey, false)"},
 	{rule: "user verification is required at registration too", file: "core/registration.go", old: "engine.Requirements{VerifyUser: p.verifyUser()}", new: "engine.Requirements{}"},
 	{rule: "backed up only if eligible", file: "core/internal/engine/engine.go", old: "case a.Flags.HasBackupState() && !a.Flags.HasBackupEligible():", new: "case false:"},
@@ -88,39 +90,21 @@ var guards = []guard{
 	{rule: "a statement is of the model that it names", file: "core/internal/engine/metadata.go", old: "memory.WithValidateAAGUID(true)", new: "memory.WithValidateAAGUID(false)"},
 
 	// Responses are well-formed.
-	{rule: "a sign-in's type is public-key", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0`},
-	{rule: "a sign-in has an id", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return r.kind == "public-key" && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0`},
-	{rule: "a sign-in's two ids are one", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(nil, nil) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0`},
-	{rule: "a sign-in has client data", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.AuthenticatorData) > 0 && len(r.Signature) > 0`},
-	{rule: "a sign-in has authenticator data", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.Signature) > 0`},
-	{rule: "a sign-in has a signature", file: "core/internal/engine/response.go", old: assertionWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0`},
-	{rule: "a registration's type is public-key", file: "core/internal/engine/response.go", old: attestationWellFormed, new: `return len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
-`},
-	{rule: "a registration has an id", file: "core/internal/engine/response.go", old: attestationWellFormed, new: `return r.kind == "public-key" && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
-`},
-	{rule: "a registration's two ids are one", file: "core/internal/engine/response.go", old: attestationWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(nil, nil) &&
-		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
-`},
-	{rule: "a registration has client data", file: "core/internal/engine/response.go", old: attestationWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.AttestationObject) > 0
-`},
-	{rule: "a registration has an attestation object", file: "core/internal/engine/response.go", old: attestationWellFormed, new: `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0
-`},
-	{rule: "a sign-in in a body is well-formed", file: "core/internal/engine/response.go", old: "func (r *AssertionResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed)", new: "func (r *AssertionResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...)"},
-	{rule: "a sign-in in a body is there", file: "core/internal/engine/response.go", old: "func (r *AssertionResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()", new: "func (r *AssertionResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed)"},
-	{rule: "a registration in a body is well-formed", file: "core/internal/engine/response.go", old: "func (r *AttestationResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed)", new: "func (r *AttestationResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...)"},
-	{rule: "a registration in a body is there", file: "core/internal/engine/response.go", old: "func (r *AttestationResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()", new: "func (r *AttestationResponse) Member(name string) strictjson.Field {\n	return strictjson.Object(name, r.fields()...).If(r.wellFormed)"},
-	{rule: "a sign-in by hand is well-formed", file: "core/internal/engine/response.go", old: "r := new(AssertionResponse)\n	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {", new: "r := new(AssertionResponse)\n	if strictjson.Read(raw, r.fields()...) != nil {"},
-	{rule: "a registration by hand is well-formed", file: "core/internal/engine/response.go", old: "r := new(AttestationResponse)\n	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {", new: "r := new(AttestationResponse)\n	if strictjson.Read(raw, r.fields()...) != nil {"},
+	{rule: "a response's type is public-key", file: "core/internal/engine/response.go", old: `return r.kind == "public-key" && len(r.RawID)`, new: "return len(r.RawID)"},
+	{rule: "a response has an id", file: "core/internal/engine/response.go", old: "&& len(r.RawID) > 0 && bytes", new: "&& bytes"},
+	{rule: "a response's two ids are one", file: "core/internal/engine/response.go", old: "bytes.Equal(r.id, r.RawID) &&", new: "bytes.Equal(nil, nil) &&"},
+	{rule: "a response has client data", file: "core/internal/engine/response.go", old: " && len(r.ClientDataJSON) > 0", new: ""},
+	{rule: "a sign-in has authenticator data", file: "core/internal/engine/response.go", old: "&& len(r.AuthenticatorData) > 0 &&", new: "&&"},
+	{rule: "a sign-in has a signature", file: "core/internal/engine/response.go", old: " && len(r.Signature) > 0", new: ""},
+	{rule: "a registration has an attestation object", file: "core/internal/engine/response.go", old: " && len(r.AttestationObject) > 0", new: ""},
+	{rule: "a sign-in is a response", file: "core/internal/engine/response.go", old: "return r.Response.wellFormed() && len(r.AuthenticatorData)", new: "return len(r.AuthenticatorData)"},
+	{rule: "a registration is a response", file: "core/internal/engine/response.go", old: "return r.Response.wellFormed() && len(r.AttestationObject)", new: "return len(r.AttestationObject)"},
+	{rule: "a response in a body is well-formed", file: "core/internal/engine/response.go", old: ".If(r.wellFormed).Required()", new: ".Required()"},
+	{rule: "a response in a body is there", file: "core/internal/engine/response.go", old: ".If(r.wellFormed).Required()", new: ".If(r.wellFormed)"},
+	{rule: "a response by hand is well-formed", file: "core/internal/engine/response.go", old: "!= nil || !r.wellFormed() {", new: "!= nil {"},
+	{rule: "a response by hand is JSON", file: "core/internal/engine/response.go", old: "if strictjson.Read(raw, r.fields()...) != nil || !r", new: "if _ = strictjson.Read(raw, r.fields()...); !r"},
+	{rule: "outputs of prf are noticed", file: "core/internal/engine/response.go", old: ".Present(&holds)))\n	return holds", new: ".Present(&holds)))\n	return false"},
+	{rule: "outputs of prf are noticed beside what is odd", file: "core/internal/engine/response.go", old: "	_ = strictjson.Read(r.extensions, strictjson.Object(\"prf\", strictjson.Raw(\"results\", &results).Present(&holds)))\n	return holds", new: "	err := strictjson.Read(r.extensions, strictjson.Object(\"prf\", strictjson.Raw(\"results\", &results).Present(&holds)))\n	return holds && err == nil"},
 	{rule: "transports are allow-listed", file: "core/internal/engine/response.go", old: "if KnownTransport(t) && !", new: "if !"},
 	{rule: "a transport is listed once", file: "core/internal/engine/response.go", old: "if KnownTransport(t) && !slices.Contains(known, t) {", new: "if KnownTransport(t) && !slices.Contains(known[:0], t) {"},
 	{rule: "odd extension outputs say nothing", file: "core/internal/engine/response.go", old: "		return false, false\n", new: "		return rk, said\n"},
@@ -176,6 +160,8 @@ var guards = []guard{
 	{rule: "no challenge is issued without randomness", file: "core/ceremony.go", old: "if _, err := io.ReadFull(p.cfg.Rand, c.challenge); err != nil {", new: "if _, err := io.ReadFull(p.cfg.Rand, c.challenge); err != nil && false {"},
 	{rule: "no two challenges are issued at one moment", file: "core/ceremony.go", old: "if next <= last && last-next < clockSkew.Microseconds() {", new: "if false {"},
 	{rule: "a clock that was set back is followed", file: "core/ceremony.go", old: " && last-next < clockSkew.Microseconds() {", new: " {"},
+	{rule: "a sign-in holds no outputs of prf", file: "core/authentication.go", old: "	if err := withoutSecrets(&response.Response); err != nil {\n		return nil, err\n	}\n", new: ""},
+	{rule: "a registration holds no outputs of prf", file: "core/registration.go", old: "	if err := withoutSecrets(&response.Response); err != nil {\n		return nil, use{}, err\n	}\n", new: ""},
 	{rule: "a credential by hand is 64 KiB at most", file: "core/http.go", old: "if len(raw) > maxBody {", new: "if false {"},
 	{rule: "a payload is of this version", file: "core/payload.go", old: "|| b[0] != payloadVersion {", new: "{"},
 	{rule: "a payload is not cut off", file: "core/payload.go", old: "if len(b) < 19 ||", new: "if len(b) < 1 ||"},
@@ -478,12 +464,3 @@ var guards = []guard{
 	{rule: "no challenge is stored expired", file: "core/stores.go", old: "case !now.Before(expiresAt):", new: "case false:"},
 	{rule: "no challenge is stored that is too large", file: "core/stores.go", old: "case len(payload) > maxPayload:", new: "case false:"},
 }
-
-// What makes a response well-formed, of which one part is taken out at a time.
-const (
-	assertionWellFormed = `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0`
-	attestationWellFormed = `return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
-`
-)

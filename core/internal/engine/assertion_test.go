@@ -71,10 +71,11 @@ func TestRequirements(t *testing.T) {
 		{"present, and must be verified", flagUP, Requirements{VerifyUser: true}, UserVerificationMissing},
 		{"present and verified, as required", flagUP | flagUV, Requirements{VerifyUser: true}, ""},
 		{"absent", 0, Requirements{}, UserPresenceMissing},
-		{"absent, as allowed", 0, Requirements{AllowAbsent: true}, ""},
-		{"present where absence is allowed", flagUP, Requirements{AllowAbsent: true}, ""},
-		{"absent as allowed, and must be verified", 0, Requirements{AllowAbsent: true, VerifyUser: true}, UserVerificationMissing},
-		{"absent as allowed, and verified", flagUV, Requirements{AllowAbsent: true, VerifyUser: true}, ""},
+		{"absent, unasked", 0, Requirements{Conditional: true}, ""},
+		{"present, unasked", flagUP, Requirements{Conditional: true}, ""},
+		{"absent, unasked, where users must be verified", 0, Requirements{Conditional: true, VerifyUser: true}, ""},
+		{"present and verified, unasked", flagUP | flagUV, Requirements{Conditional: true, VerifyUser: true}, ""},
+		{"backed up but not eligible, unasked", passkeytest.FlagBackupState, Requirements{Conditional: true}, BackupFlagsInvalid},
 	} {
 		for _, format := range []string{"none", "packed"} {
 			t.Run(row.name+" "+format, func(t *testing.T) {
@@ -87,8 +88,8 @@ func TestRequirements(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				response, err := ParseAttestation(answer)
-				if err != nil {
+				response := new(AttestationResponse)
+				if err := Parse(answer, response); err != nil {
 					t.Fatal(err)
 				}
 				rp := party
@@ -166,7 +167,7 @@ func BenchmarkVerifyAssertion(b *testing.B) {
 		start := time.Now()
 		var state string
 		r := new(AssertionResponse)
-		if err := strictjson.Read(body, strictjson.String("state", &state).Required(), r.Member("credential")); err != nil {
+		if err := strictjson.Read(body, strictjson.String("state", &state).Required(), Member("credential", r)); err != nil {
 			b.Fatal(err)
 		}
 		if _, err := party.VerifyAssertion(r, challenge, passkey.cose, true); err != nil {

@@ -102,7 +102,7 @@ func (k keyPair) sign(clientData, authData []byte) []byte {
 // assert is a response with this client and authenticator data, signed.
 func (k keyPair) assert(clientData, authData []byte) *AssertionResponse {
 	return &AssertionResponse{
-		RawID: []byte("id"), ClientDataJSON: clientData, AuthenticatorData: authData, Signature: k.sign(clientData, authData),
+		Response: Response{RawID: []byte("id"), ClientDataJSON: clientData}, AuthenticatorData: authData, Signature: k.sign(clientData, authData),
 	}
 }
 

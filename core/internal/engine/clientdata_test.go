@@ -109,8 +109,8 @@ func TestClientDataOfRegistration(t *testing.T) {
 			}
 			rp := party
 			rp.Attestation = AttestSelf
-			response, err := ParseAttestation(answer)
-			if err != nil {
+			response := new(AttestationResponse)
+			if err := Parse(answer, response); err != nil {
 				if row.data != "" {
 					t.Fatal(err)
 				}
@@ -118,6 +118,16 @@ func TestClientDataOfRegistration(t *testing.T) {
 			}
 			if _, err := rp.VerifyAttestation(response, challenge, Requirements{}); reason(t, err) != row.reason {
 				t.Errorf("%s: %q, want %q", response.ClientDataJSON, reason(t, err), row.reason)
+			}
+			// What was made unasked is refused in any frame of another site, also of
+			// one that may embed us.
+			rp.TopOrigins = framed.TopOrigins
+			want := row.reason
+			if want == CrossOrigin && row.framed != "" && row.framed != "=" {
+				want = row.framed
+			}
+			if _, err := rp.VerifyAttestation(response, challenge, Requirements{Conditional: true}); reason(t, err) != want {
+				t.Errorf("%s, unasked: %q, want %q", response.ClientDataJSON, reason(t, err), want)
 			}
 		})
 	}

@@ -100,8 +100,11 @@ type Registration struct {
 
 // Requirements are what a registration asks of the user, beyond the relying party.
 type Requirements struct {
-	VerifyUser  bool // the UV flag must be set
-	AllowAbsent bool // the UP flag need not be: a conditional create's alone (WebAuthn L3 §7.1 step 15)
+	VerifyUser bool // the UV flag must be set
+	// Conditional: the browser was asked to make the passkey unasked (WebAuthn L3
+	// §5.1.3). Then nobody need be present (§7.1 step 15), nor verified; and no page
+	// of another site may embed the one that asked, whatever TopOrigins say.
+	Conditional bool
 }
 
 // VerifyAssertion verifies a sign-in's response (WebAuthn L3 §7.2) against the
@@ -133,6 +136,10 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	if err != nil {
 		return nil, err
 	}
+	if require.Conditional && client.crossOrigin {
+		return nil, fail(CrossOrigin)
+	}
+	require.VerifyUser = require.VerifyUser && !require.Conditional
 	parsed := protocol.ParsedCredentialCreationData{
 		ParsedPublicKeyCredential: protocol.ParsedPublicKeyCredential{RawID: r.RawID},
 		// What the library would read into it could be another reading.
@@ -175,7 +182,7 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	}
 	verify := func(mds metadata.Provider) error {
 		_, err := parsed.Verify(client.challenge, rp.ID, rp.Origins, nil, rp.TopOrigins,
-			protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, require.VerifyUser, !require.AllowAbsent,
+			protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, require.VerifyUser, !require.Conditional,
 			mds, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
 			protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
 		return err
@@ -204,7 +211,7 @@ func (rp *RelyingParty) checkAuthenticatorData(a *protocol.AuthenticatorData, re
 	switch {
 	case !slices.Equal(a.RPIDHash, hash[:]):
 		return &Failure{RPIDMismatch, hex.EncodeToString(a.RPIDHash), hex.EncodeToString(hash[:]) + ", the hash of " + rp.ID}
-	case !require.AllowAbsent && !a.Flags.HasUserPresent():
+	case !require.Conditional && !a.Flags.HasUserPresent():
 		return fail(UserPresenceMissing)
 	case require.VerifyUser && !a.Flags.HasUserVerified():
 		return fail(UserVerificationMissing)

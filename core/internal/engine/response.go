@@ -7,100 +7,99 @@ import (
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
 
+// Response is what the responses of both ceremonies have (WebAuthn L3 §5.1).
+type Response struct {
+	RawID          []byte
+	ClientDataJSON []byte
+
+	id         []byte
+	kind       string
+	extensions []byte // JSON
+}
+
 // AssertionResponse is AuthenticationResponseJSON (WebAuthn L3 §5.1), as far as
-// a server reads it. Client extension results are none that we asked for.
+// a server reads it.
 type AssertionResponse struct {
-	RawID             []byte
-	ClientDataJSON    []byte
+	Response
 	AuthenticatorData []byte
 	Signature         []byte
 	UserHandle        []byte // empty if there is none
-
-	id   []byte
-	kind string
-}
-
-// ParseAssertion reads a response that is well-formed: the required members are
-// there and not empty, and its two ids are one. The error is
-// [strictjson.ErrMalformed].
-func ParseAssertion(raw []byte) (*AssertionResponse, error) {
-	r := new(AssertionResponse)
-	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {
-		return nil, strictjson.ErrMalformed
-	}
-	return r, nil
-}
-
-// Member is the required member of a larger object that holds a response to be
-// read into r, under the rules of [ParseAssertion].
-func (r *AssertionResponse) Member(name string) strictjson.Field {
-	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()
-}
-
-func (r *AssertionResponse) fields() []strictjson.Field {
-	return []strictjson.Field{
-		strictjson.Base64URL("id", &r.id),
-		strictjson.Base64URL("rawId", &r.RawID),
-		strictjson.String("type", &r.kind),
-		strictjson.Object("response",
-			strictjson.Base64URL("clientDataJSON", &r.ClientDataJSON),
-			strictjson.Base64URL("authenticatorData", &r.AuthenticatorData),
-			strictjson.Base64URL("signature", &r.Signature),
-			strictjson.Base64URL("userHandle", &r.UserHandle)),
-	}
-}
-
-// wellFormed is the check of what was read, where absent is as good as empty.
-func (r *AssertionResponse) wellFormed() bool {
-	return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0
 }
 
 // AttestationResponse is RegistrationResponseJSON (WebAuthn L3 §5.1), as far as
 // a server reads it: its convenience members (authenticatorData, publicKey,
 // publicKeyAlgorithm) are unsigned copies and are not.
 type AttestationResponse struct {
-	RawID             []byte
-	ClientDataJSON    []byte
+	Response
 	AttestationObject []byte
 
-	id         []byte
-	kind       string
-	transports []byte // JSON, like the extensions
-	extensions []byte
+	transports []byte // JSON
 }
 
-// ParseAttestation reads a response that is well-formed, as [ParseAssertion].
-func ParseAttestation(raw []byte) (*AttestationResponse, error) {
-	r := new(AttestationResponse)
+// Form is the response of either ceremony.
+type Form interface {
+	fields() []strictjson.Field
+	wellFormed() bool
+}
+
+// Parse reads a response that is well-formed: the required members are there and
+// not empty, and its two ids are one. The error is [strictjson.ErrMalformed].
+func Parse(raw []byte, r Form) error {
 	if strictjson.Read(raw, r.fields()...) != nil || !r.wellFormed() {
-		return nil, strictjson.ErrMalformed
+		return strictjson.ErrMalformed
 	}
-	return r, nil
+	return nil
 }
 
 // Member is the required member of a larger object that holds a response to be
-// read into r, under the rules of [ParseAttestation].
-func (r *AttestationResponse) Member(name string) strictjson.Field {
+// read into r, under the rules of [Parse].
+func Member(name string, r Form) strictjson.Field {
 	return strictjson.Object(name, r.fields()...).If(r.wellFormed).Required()
 }
 
-func (r *AttestationResponse) fields() []strictjson.Field {
+func (r *Response) envelope(response ...strictjson.Field) []strictjson.Field {
 	return []strictjson.Field{
 		strictjson.Base64URL("id", &r.id),
 		strictjson.Base64URL("rawId", &r.RawID),
 		strictjson.String("type", &r.kind),
-		strictjson.Object("response",
-			strictjson.Base64URL("clientDataJSON", &r.ClientDataJSON),
-			strictjson.Base64URL("attestationObject", &r.AttestationObject),
-			strictjson.Raw("transports", &r.transports)),
+		strictjson.Object("response", append(response, strictjson.Base64URL("clientDataJSON", &r.ClientDataJSON))...),
 		strictjson.Raw("clientExtensionResults", &r.extensions),
 	}
 }
 
+// wellFormed is the check of what was read, where absent is as good as empty.
+func (r *Response) wellFormed() bool {
+	return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) && len(r.ClientDataJSON) > 0
+}
+
+func (r *AssertionResponse) fields() []strictjson.Field {
+	return r.envelope(
+		strictjson.Base64URL("authenticatorData", &r.AuthenticatorData),
+		strictjson.Base64URL("signature", &r.Signature),
+		strictjson.Base64URL("userHandle", &r.UserHandle))
+}
+
+func (r *AssertionResponse) wellFormed() bool {
+	return r.Response.wellFormed() && len(r.AuthenticatorData) > 0 && len(r.Signature) > 0
+}
+
+func (r *AttestationResponse) fields() []strictjson.Field {
+	return r.envelope(
+		strictjson.Base64URL("attestationObject", &r.AttestationObject),
+		strictjson.Raw("transports", &r.transports))
+}
+
 func (r *AttestationResponse) wellFormed() bool {
-	return r.kind == "public-key" && len(r.RawID) > 0 && bytes.Equal(r.id, r.RawID) &&
-		len(r.ClientDataJSON) > 0 && len(r.AttestationObject) > 0
+	return r.Response.wellFormed() && len(r.AttestationObject) > 0
+}
+
+// HoldsPRFResults reports whether the client sent the outputs of the prf extension
+// along (WebAuthn L3 §10.1.4): keys of the user's, which toJSON does not leave out.
+// What is odd about the rest takes nothing away from that.
+func (r *Response) HoldsPRFResults() (holds bool) {
+	var results []byte
+	_ = strictjson.Read(r.extensions, strictjson.Object("prf", strictjson.Raw("results", &results).Present(&holds)))
+	return holds
 }
 
 // Transports returns the client's hints on how to reach the authenticator:

@@ -71,10 +71,10 @@ func parses(t *testing.T, whole string, rows []rewrite, parse func([]byte) error
 }
 
 // member reads a response as a member of a body, beside the state.
-func member(raw []byte, field func(name string) strictjson.Field) error {
+func member(raw []byte, into Form) error {
 	var state string
 	body := `{"credential":` + string(raw) + `,"state":"s"}`
-	err := strictjson.Read([]byte(body), strictjson.String("state", &state), field("credential"))
+	err := strictjson.Read([]byte(body), strictjson.String("state", &state), Member("credential", into))
 	if err == nil && state != "s" {
 		return errors.New("the state is not read")
 	}
@@ -99,23 +99,23 @@ func TestParseAssertion(t *testing.T) {
 	}
 	t.Run("by itself", func(t *testing.T) {
 		parses(t, whole, rows, func(b []byte) error {
-			_, err := ParseAssertion(b)
-			return err
+			return Parse(b, new(AssertionResponse))
 		})
 	})
 	t.Run("in a body", func(t *testing.T) {
-		parses(t, whole, rows, func(b []byte) error { return member(b, new(AssertionResponse).Member) })
+		parses(t, whole, rows, func(b []byte) error { return member(b, new(AssertionResponse)) })
 	})
-	if err := strictjson.Read([]byte(`{"state":"s"}`), new(AssertionResponse).Member("credential")); err == nil {
+	if err := strictjson.Read([]byte(`{"state":"s"}`), Member("credential", new(AssertionResponse))); err == nil {
 		t.Error("a body needs no credential")
 	}
-	r, err := ParseAssertion([]byte(whole))
-	if err != nil || string(r.RawID) != "id" || string(r.ClientDataJSON) != "{}" || string(r.AuthenticatorData) != "auth" ||
+	var r AssertionResponse
+	if err := Parse([]byte(whole), &r); err != nil || string(r.RawID) != "id" || string(r.ClientDataJSON) != "{}" || string(r.AuthenticatorData) != "auth" ||
 		string(r.Signature) != "sig" || string(r.UserHandle) != "user" {
-		t.Errorf("%+v, %v", r, err)
+		t.Errorf("%+v", r)
 	}
-	if r, err := ParseAssertion(change(t, whole, `"dXNlcg"`, `null`)); err != nil || len(r.UserHandle) != 0 {
-		t.Errorf("%+v, %v", r, err)
+	r = AssertionResponse{}
+	if err := Parse(change(t, whole, `"dXNlcg"`, `null`), &r); err != nil || len(r.UserHandle) != 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -133,19 +133,18 @@ func TestParseAttestation(t *testing.T) {
 	}
 	t.Run("by itself", func(t *testing.T) {
 		parses(t, attestation, rows, func(b []byte) error {
-			_, err := ParseAttestation(b)
-			return err
+			return Parse(b, new(AttestationResponse))
 		})
 	})
 	t.Run("in a body", func(t *testing.T) {
-		parses(t, attestation, rows, func(b []byte) error { return member(b, new(AttestationResponse).Member) })
+		parses(t, attestation, rows, func(b []byte) error { return member(b, new(AttestationResponse)) })
 	})
-	if err := strictjson.Read([]byte(`{"state":"s"}`), new(AttestationResponse).Member("credential")); err == nil {
+	if err := strictjson.Read([]byte(`{"state":"s"}`), Member("credential", new(AttestationResponse))); err == nil {
 		t.Error("a body needs no credential")
 	}
-	r, err := ParseAttestation([]byte(attestation))
-	if err != nil || string(r.RawID) != "id" || string(r.ClientDataJSON) != "{}" || !bytes.Equal(r.AttestationObject, []byte("obj")) {
-		t.Errorf("%+v, %v", r, err)
+	var r AttestationResponse
+	if err := Parse([]byte(attestation), &r); err != nil || string(r.RawID) != "id" || string(r.ClientDataJSON) != "{}" || !bytes.Equal(r.AttestationObject, []byte("obj")) {
+		t.Errorf("%+v", r)
 	}
 }
 
@@ -166,7 +165,8 @@ func TestTransports(t *testing.T) {
 		{"a number among them", `["usb",1]`, nil},
 		{"half a surrogate pair among them", `["usb","\ud800"]`, nil},
 	} {
-		r, err := ParseAttestation(change(t, attestation, `["usb"]`, row.transports))
+		var r AttestationResponse
+		err := Parse(change(t, attestation, `["usb"]`, row.transports), &r)
 		if err != nil || !slices.Equal(r.Transports(), row.want) {
 			t.Errorf("%s: %q, %v, want %q", row.name, r.Transports(), err, row.want)
 		}
@@ -196,8 +196,8 @@ func TestDiscoverable(t *testing.T) {
 		{"no object", `[true]`, false, false},
 		{"null", `null`, false, false},
 	} {
-		r, err := ParseAttestation(change(t, attestation, `"clientExtensionResults":{}`, `"clientExtensionResults":`+row.extensions))
-		if err != nil {
+		var r AttestationResponse
+		if err := Parse(change(t, attestation, `"clientExtensionResults":{}`, `"clientExtensionResults":`+row.extensions), &r); err != nil {
 			t.Fatal(err)
 		}
 		if rk, said := r.Discoverable(); rk != row.rk || said != row.said {
@@ -206,5 +206,50 @@ func TestDiscoverable(t *testing.T) {
 	}
 	if rk, said := new(AttestationResponse).Discoverable(); rk || said {
 		t.Errorf("absent: %v, %v", rk, said)
+	}
+}
+
+func TestHoldsPRFResults(t *testing.T) {
+	const assertion = `{"id":"aWQ","rawId":"aWQ","type":"public-key","clientExtensionResults":{},` +
+		`"response":{"clientDataJSON":"e30","authenticatorData":"YXV0aA","signature":"c2ln"}}`
+	for _, row := range []struct {
+		name, extensions string
+		want             bool
+	}{
+		{"one", `{"prf":{"results":{"first":"AAAA"}}}`, true},
+		{"two, of a new passkey", `{"credProps":{"rk":true},"prf":{"enabled":true,"results":{"first":"AAAA","second":"AAAA"}}}`, true},
+		{"none of them", `{"prf":{"results":{}}}`, true},
+		{"as text", `{"prf":{"results":"AAAA"}}`, true},
+		{"as false", `{"prf":{"results":false}}`, true},
+		{"an escaped name", `{"pr\u0066":{"r\u0065sults":{"first":"AAAA"}}}`, true},
+		{"and something odd behind them", `{"prf":{"results":{"first":"AAAA"}},"prf":1,"credProps":"x"}`, true},
+		{"they are twice", `{"prf":{"results":{"first":"AAAA"},"results":null}}`, true},
+		{"null", `{"prf":{"results":null}}`, false},
+		{"enabled alone", `{"prf":{"enabled":true}}`, false},
+		{"prf is null", `{"prf":null}`, false},
+		{"prf is true", `{"prf":true}`, false},
+		{"Results are not results", `{"prf":{"Results":{"first":"AAAA"}},"PRF":{"results":{}}}`, false},
+		{"of another extension", `{"x":{"results":{"first":"AAAA"}},"results":{}}`, false},
+		{"no object", `[{"prf":{"results":{}}}]`, false},
+		{"nothing", `{}`, false},
+	} {
+		for _, r := range []interface {
+			Form
+			HoldsPRFResults() bool
+		}{new(AssertionResponse), new(AttestationResponse)} {
+			whole := assertion
+			if _, ok := r.(*AttestationResponse); ok {
+				whole = attestation
+			}
+			if err := Parse(change(t, whole, `"clientExtensionResults":{}`, `"clientExtensionResults":`+row.extensions), r); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.HoldsPRFResults(); got != row.want {
+				t.Errorf("%s, in %T: %v", row.name, r, got)
+			}
+		}
+	}
+	if new(AssertionResponse).HoldsPRFResults() {
+		t.Error("absent: held")
 	}
 }

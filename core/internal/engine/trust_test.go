@@ -97,7 +97,7 @@ func (m maker) attest(t *testing.T, model [16]byte, formats ...string) *Attestat
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &AttestationResponse{RawID: id, ClientDataJSON: clientData, AttestationObject: raw}
+	return &AttestationResponse{Response: Response{RawID: id, ClientDataJSON: clientData}, AttestationObject: raw}
 }
 
 // describe is metadata of one model of the maker's, with these members beside it.
