@@ -89,7 +89,8 @@ func adapterRows() []row[*site] {
 		{"unauthenticated", "Without a user, all but the sign-in is 401, whatever is sent.", unauthenticated},
 		{"too_many_credentials", "A registration by a user of 50 passkeys is 409.", tooManyCredentials},
 		{"last_credential", "Revoking the last passkey of a user without another way to sign in is 409.", lastCredential},
-		{"forbidden", "What a hook forbids is 403, and so is another site's page.", forbidden},
+		{"forbidden", "What a hook forbids is 403.", forbidden},
+		{"wrong_origin", "Another site's page is 403, and is told what is expected only where that is localhost; one of ours that hides its name is not.", wrongOrigin},
 		{"not_found", "An id that is unknown, another user's, or spelled otherwise is 404 to rename and revoke.", notFound},
 		{"invalid_request", "A body that is not one JSON object in UTF-8, with each member once and as it should be, is 400.", invalidRequest},
 		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
@@ -171,8 +172,12 @@ func newSite(t testing.TB, mount mountFunc) *site {
 
 // party is a relying party of the site. They share one secret and one store.
 func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
+	page := "https://" + rpID
+	if rpID == "localhost" {
+		page = "http://localhost:8080"
+	}
 	return passkeys.New(passkeys.Config{
-		RPID: rpID, RPName: "Example", Origins: []string{"https://" + rpID},
+		RPID: rpID, RPName: "Example", Origins: []string{page},
 		Credentials: s.credentials, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 }
@@ -225,6 +230,7 @@ type message struct {
 	user, session string
 	tenant        string
 	origin        string // "": the site's own
+	fetchSite     string // of Sec-Fetch-Site; "": no such header
 	body          string
 	contentType   string // "": application/json if there is a body; "-": none
 	chunked, gone bool
@@ -265,6 +271,9 @@ func (c *check) send(s *site, m message) answer {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Origin", cmp.Or(m.origin, origin))
+	if m.fetchSite != "" {
+		r.Header.Set("Sec-Fetch-Site", m.fetchSite)
+	}
 	r.Header.Set("X-User", m.user)
 	r.Header.Set("X-Session", m.session)
 	r.Header.Set("X-Tenant", m.tenant)
@@ -335,6 +344,7 @@ func refused(code string) answer {
 		"invalid_request":                 {400, "The request is malformed."},
 		"unauthenticated":                 {401, "Please sign in first."},
 		"forbidden":                       {403, "This is not allowed."},
+		"wrong_origin":                    {403, "Passkeys do not work at this address."},
 		"not_found":                       {404, "There is no such passkey."},
 		"payload_too_large":               {413, "The request is too large."},
 		"unsupported_media_type":          {415, "The request must be application/json."},
@@ -760,7 +770,7 @@ func tenants(c *check, s *site) {
 	begin = at("net", otherOrigin, "/authenticate/begin", "")
 	authentication := c.signed(phone, begin)
 	c.answers("sign-in at the other", at("", origin, "/authenticate/finish", authentication), refused("challenge_not_found"))
-	c.answers("sign-in from the other's page", at("net", origin, "/authenticate/finish", authentication), refused("forbidden"))
+	c.answers("sign-in from the other's page", at("net", origin, "/authenticate/finish", authentication), refused("wrong_origin"))
 	c.answers("sign-in", at("net", otherOrigin, "/authenticate/finish", authentication), alice())
 	for tenant, code := range map[string]string{"unknown": "not_found", "failed": "internal_error", "nobody": "internal_error"} {
 		for _, m := range routes("AAAA") {
@@ -1052,7 +1062,7 @@ func lastCredential(c *check, s *site) {
 }
 
 func forbidden(c *check, s *site) {
-	id, plain := c.enrol(s, passkeytest.New(origin), "alice"), s.hooks
+	id := c.enrol(s, passkeytest.New(origin), "alice")
 	s.hooks.Authorize = func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return passkeys.ErrForbidden }
 	for _, m := range routes(id) {
 		if m.user = "alice"; strings.HasPrefix(m.path, "/authenticate/") || m.method == http.MethodGet {
@@ -1060,12 +1070,28 @@ func forbidden(c *check, s *site) {
 		}
 		c.answers(m.method+" "+m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
 	}
-	s.hooks = plain
+	c.keeps(s, "alice", "Phone")
+}
+
+func wrongOrigin(c *check, s *site) {
+	id := c.enrol(s, passkeytest.New(origin), "alice")
 	for _, m := range routes(id) {
-		m.user, m.origin, m.body = "alice", "https://evil.example", "{}"
-		c.answers(m.method+" "+m.path+" from another site", c.send(s, m), refused("forbidden"))
+		m.user, m.body = "alice", "{}"
+		for _, other := range []message{{origin: "https://evil.example"}, {origin: "https://evil.example", fetchSite: "same-origin"}, {origin: "null"}, {origin: "null", fetchSite: "cross-site"}} {
+			m.origin, m.fetchSite = other.origin, other.fetchSite
+			c.answers(fmt.Sprintf("%s %s from %s, %q", m.method, m.path, m.origin, m.fetchSite), c.send(s, m), refused("wrong_origin"))
+		}
 	}
 	c.keeps(s, "alice", "Phone")
+	hidden := c.send(s, message{method: http.MethodPost, path: "/authenticate/begin", origin: "null", fetchSite: "same-origin"})
+	c.answers("begin from a page of ours that hides its name", hidden, c.requestOptions(hidden, ""))
+
+	local, err := s.party("localhost")
+	c.is(err, nil, "New")
+	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return local, nil }
+	want := refused("wrong_origin")
+	want.body = strings.Replace(want.body, `"}}`, `","expected":["http://localhost:8080"]}}`, 1)
+	c.answers("begin from an address that is not configured", c.send(s, message{method: http.MethodPost, path: "/authenticate/begin", origin: "http://127.0.0.1:8080"}), want)
 }
 
 func notFound(c *check, s *site) {

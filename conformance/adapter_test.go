@@ -245,7 +245,11 @@ func TestAdapterFaults(t *testing.T) {
 		{"the Origin is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Origin")
 			next.ServeHTTP(w, r)
-		}), "forbidden tenants"},
+		}), "wrong_origin tenants"},
+		{"Sec-Fetch-Site is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.Header.Del("Sec-Fetch-Site")
+			next.ServeHTTP(w, r)
+		}), "wrong_origin"},
 		{"a request cannot be cancelled", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 		}), "storage_unavailable"},
@@ -271,7 +275,7 @@ func TestAdapterFaults(t *testing.T) {
 				once.Do(func() { first, err = find(x) })
 				return first, err
 			}
-		}), "tenants " + everyHook},
+		}), "tenants wrong_origin " + everyHook},
 		{"who answers is found without the response", found(func(find finder) finder {
 			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
 				return find(passkeys.Exchange{W: httptest.NewRecorder(), R: x.R})

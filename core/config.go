@@ -148,12 +148,13 @@ const (
 // Passkeys performs the ceremonies of one relying party. It is safe for
 // concurrent use.
 type Passkeys struct {
-	cfg        Config
-	rp         engine.RelyingParty
-	realm      string
-	states     *seal.Sealer
-	decoys     *decoys
-	lastIssued atomic.Int64 // see issuedAt
+	cfg         Config
+	rp          engine.RelyingParty
+	realm       string
+	development []string // the origins that a client may be told; see development
+	states      *seal.Sealer
+	decoys      *decoys
+	lastIssued  atomic.Int64 // see issuedAt
 }
 
 // New checks the configuration and returns the services on it. An error matches
@@ -208,7 +209,7 @@ func New(cfg Config) (*Passkeys, error) {
 	if err != nil {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
-	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), states: seal.New("state", secrets...), rp: engine.RelyingParty{
+	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), development: development(cfg.Origins), states: seal.New("state", secrets...), rp: engine.RelyingParty{
 		ID:          cfg.RPID,
 		Origins:     cfg.Origins,
 		TopOrigins:  cfg.TopOrigins,
@@ -395,6 +396,22 @@ func checkOrigin(origin string) string {
 		return form + ": without the default port"
 	}
 	return ""
+}
+
+// development returns the web origins if all of them are of the developer's own
+// machine, where a page may be told what to open instead: else it may not, for the
+// list says what else there is.
+func development(origins []string) (local []string) {
+	for _, o := range origins {
+		if androidOrigin(o) {
+			continue
+		}
+		if o != "http://localhost" && !strings.HasPrefix(o, "http://localhost:") {
+			return nil
+		}
+		local = append(local, o)
+	}
+	return local
 }
 
 // androidOrigin reports whether origin is that of a native Android application:

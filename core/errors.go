@@ -17,9 +17,10 @@ type Error struct {
 	Status  int
 	Message string
 
-	reason Reason
-	detail string
-	cause  error
+	reason   Reason
+	detail   string
+	cause    error
+	expected []string // origins, for a developer's page
 }
 
 // Error returns the code, or for a configuration error what is wrong with which
@@ -103,7 +104,12 @@ var (
 	ErrTooManyCredentials = &Error{Code: "too_many_credentials", Status: http.StatusConflict, Message: "There are too many passkeys. Please remove one first."}
 	// ErrLastCredential: without this passkey the user could not sign in again.
 	ErrLastCredential = &Error{Code: "last_credential", Status: http.StatusConflict, Message: "This is the only way to sign in and cannot be removed."}
-	// ErrForbidden: a hook said no, or the request came from another site's page.
+	// ErrWrongOrigin: the page that sent the request is none of Config.Origins. It
+	// is another site's, or the application is open at an address that it does not
+	// know of: so where all of them are http://localhost, the answer lists them as
+	// "expected". What was seen is in the log.
+	ErrWrongOrigin = &Error{Code: "wrong_origin", Status: http.StatusForbidden, Message: "Passkeys do not work at this address."}
+	// ErrForbidden: return it from a hook that says no.
 	ErrForbidden = &Error{Code: "forbidden", Status: http.StatusForbidden, Message: "This is not allowed."}
 	// ErrNotFound: the credential to rename or revoke is not there, or is not
 	// this user's.

@@ -102,11 +102,14 @@ func write(w http.ResponseWriter, status int, body []byte) {
 
 // answer refuses what a page of another site sends, and asks the endpoint.
 func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (any, error) {
-	if origin := q.r.Header.Get("Origin"); origin != "" && !slices.Contains(q.p.cfg.Origins, origin) {
+	if !q.p.ours(q.r.Header) {
+		origin := q.r.Header.Get("Origin")
 		q.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
 			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
 			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", q.p.cfg.Origins))
-		return nil, ErrForbidden
+		wrong := *ErrWrongOrigin
+		wrong.expected = q.p.development
+		return nil, &wrong
 	}
 	if t.hooks.SessionID != nil {
 		ctx = WithSessionID(ctx, t.hooks.SessionID(c))
@@ -114,16 +117,37 @@ func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (a
 	return f(ctx, c, q)
 }
 
+// ours reports whether the page that sent a request is one of ours. A native
+// application sends no Origin, nor does a page with a GET, whose answer no other
+// site can read.
+//
+// An opaque origin is a sandboxed frame's; but a page of ours sends "null" as well,
+// under Referrer-Policy: no-referrer. Which of the two it is the browser tells by
+// Sec-Fetch-Site, a header that no page can set. For a name that is not listed it
+// says nothing: same-origin is also a site that is reached by another name than it
+// should be, and cross-site a page of a related origin, or in a frame.
+func (p *Passkeys) ours(h http.Header) bool {
+	switch origin := h.Get("Origin"); origin {
+	case "":
+		return true
+	case "null":
+		return h.Get("Sec-Fetch-Site") == "same-origin"
+	default:
+		return slices.Contains(p.cfg.Origins, origin)
+	}
+}
+
 // body is the error on the wire.
 func (e *Error) body(requestID string) []byte {
 	var wire struct {
 		Error struct {
-			Code    string `json:"code"`
-			Message string `json:"message"`
-			ID      string `json:"id,omitempty"`
+			Code     string   `json:"code"`
+			Message  string   `json:"message"`
+			ID       string   `json:"id,omitempty"`
+			Expected []string `json:"expected,omitempty"`
 		} `json:"error"`
 	}
-	wire.Error.Code, wire.Error.Message, wire.Error.ID = e.Code, e.Message, requestID
+	wire.Error.Code, wire.Error.Message, wire.Error.ID, wire.Error.Expected = e.Code, e.Message, requestID, e.expected
 	b, _ := json.Marshal(wire) // strings always marshal
 	return b
 }

@@ -81,27 +81,86 @@ func code(answer []byte) string {
 func passkeysRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
 func TestOriginHeader(t *testing.T) {
-	b := newBench(t)
+	const none = "-"
+	b := newBench(t, func(c *passkeys.Config) {
+		c.Origins = append(c.Origins, "https://example.co.uk", "android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	})
 	s := newSite(t, b.Passkeys)
+	passed := 0
 	for _, row := range []struct {
-		origin string
-		status int
+		says, origin string
+		sites        string // values of Sec-Fetch-Site
+		passes       bool
 	}{
-		{"", http.StatusOK}, // native applications and GETs send none
-		{origin, http.StatusOK},
-		{"https://evil.example", http.StatusForbidden},
-		{"https://example.org.evil.example", http.StatusForbidden},
-		{"null", http.StatusForbidden}, // a sandboxed frame
+		{"Native applications and GETs send none.", none, "- same-origin same-site cross-site none x", true},
+		{"It is ours, whatever an old browser or a proxy leaves out.", origin, "- same-origin none x", true},
+		{"It is ours, before a server of another name.", origin, "same-site cross-site", true},
+		{"It is a related origin's, or a frame's.", "https://example.co.uk", "- same-origin same-site cross-site none", true},
+		{"It is an application's.", "android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "- none", true},
+		{"It is a page of ours under Referrer-Policy: no-referrer.", "null", "same-origin", true},
+		{"It is a sandboxed frame, or has come over one of another site.", "null", "same-site cross-site", false},
+		{"It is a browser that does not say which of the two.", "null", "- none", false},
+		{"It is no value that there is.", "null", "x Same-Origin same-origin,cross-site", false},
+		{"It is no spelling of null.", "NULL", "same-origin", false},
+		{"It is another site.", "https://evil.example", "- same-site cross-site none", false},
+		{"It is another name of the server, where no passkey works.", "https://evil.example", "same-origin", false},
+		{"It is another site.", "https://example.org.evil.example", "- same-origin", false},
+		{"It is two.", origin + " https://evil.example", "- same-origin", false},
 	} {
-		if s.header.Del("Origin"); row.origin != "" {
-			s.header.Set("Origin", row.origin)
+		for site := range strings.FieldsSeq(row.sites) {
+			for header, value := range map[string]string{"Origin": row.origin, "Sec-Fetch-Site": site} {
+				if s.header.Del(header); value != none {
+					s.header.Set(header, value)
+				}
+			}
+			status := http.StatusForbidden
+			if row.passes {
+				status = http.StatusOK
+				passed++
+			}
+			for _, answer := range [][]byte{s.post("/register/begin", "", status), s.post("/authenticate/begin", "{}", status), s.do(http.MethodGet, "/credentials", "", status)} {
+				if !row.passes && (code(answer) != "wrong_origin" || strings.Contains(string(answer), "expected")) {
+					t.Errorf("%s (%q, %q) %s", row.says, row.origin, site, answer)
+				}
+			}
 		}
-		s.post("/register/begin", "", row.status)
-		s.post("/authenticate/begin", "{}", row.status)
-		s.do(http.MethodGet, "/credentials", "", row.status)
 	}
-	if n := len(b.events.list); n != 4 {
+	if n := len(b.events.list); n != 2*passed {
 		t.Errorf("%d events: what is refused at the door begins nothing", n)
+	}
+}
+
+// Whoever develops is told which address to open; in production nobody is told
+// what else there is.
+func TestWrongOriginSaysWhatIsExpectedInDevelopment(t *testing.T) {
+	const android = "android:apk-key-hash:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, row := range []struct {
+		says    string
+		origins []string
+		want    string
+	}{
+		{"One page.", []string{"http://localhost:8080"}, `,"expected":["http://localhost:8080"]`},
+		{"Two, and an application.", []string{"http://localhost", android, "http://localhost:3000"}, `,"expected":["http://localhost","http://localhost:3000"]`},
+		{"Production.", []string{"https://example.org"}, ""},
+		{"Production, with a page of its developers.", []string{"http://localhost:8080", "https://example.org"}, ""},
+		{"An application alone.", []string{android}, ""},
+		{"A tunnel.", []string{"https://localhost:8443"}, ""},
+		{"Another name.", []string{"http://localhost.example"}, ""},
+		{"A name below.", []string{"http://app.localhost:8080"}, ""},
+	} {
+		s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Origins = row.origins }).Passkeys)
+		s.header.Set("Origin", "http://127.0.0.1:8080")
+		s.header.Set("Sec-Fetch-Site", "same-origin")
+		answer := string(s.post("/authenticate/begin", "", http.StatusForbidden))
+		_, got, _ := strings.Cut(answer, `"id":"`)
+		if got = got[strings.IndexByte(got, '"')+1:]; got != row.want+"}}" {
+			t.Errorf("%s %s", row.says, answer)
+		}
+		w := httptest.NewRecorder()
+		passkeys.WriteError(w, httptest.NewRequest(http.MethodGet, "/", nil), passkeys.ErrWrongOrigin)
+		if strings.Contains(w.Body.String(), "expected") {
+			t.Errorf("%s And every other answer: %s", row.says, w.Body)
+		}
 	}
 }
 

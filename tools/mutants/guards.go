@@ -299,7 +299,11 @@ var guards = []guard{
 	{rule: "one name has one spelling", file: "core/decoys.go", old: "return strings.ToLower(norm.NFC.String(strings.TrimSpace(name)))", new: "_ = norm.NFC\n	return strings.TrimSpace(name)"},
 
 	// The routes.
-	{rule: "the Origin header is ours", file: "core/http.go", old: `origin != "" && !slices.Contains(q.p.cfg.Origins, origin)`, new: `origin != "" && !slices.Contains([]string{origin}, origin)`},
+	{rule: "the Origin header is ours", file: "core/http.go", old: "if !q.p.ours(q.r.Header) {", new: "if false && !q.p.ours(q.r.Header) {"},
+	{rule: "an Origin is a listed one", file: "core/http.go", old: "		return slices.Contains(p.cfg.Origins, origin)\n", new: "		return slices.Contains([]string{origin}, origin)\n"},
+	{rule: "an opaque Origin is ours only if the browser says so", file: "core/http.go", old: `return h.Get("Sec-Fetch-Site") == "same-origin"`, new: `return h.Get("Sec-Fetch-Site") != ""`},
+	{rule: "what is expected is not told in production", file: "core/config.go", old: `if o != "http://localhost" && !strings.HasPrefix(o, "http://localhost:") {`, new: "if false {"},
+	{rule: "what is expected is not kept where all share it", file: "core/http.go", old: "		wrong := *ErrWrongOrigin\n		wrong.expected = q.p.development\n		return nil, &wrong\n", new: "		ErrWrongOrigin.expected = q.p.development\n		return nil, ErrWrongOrigin\n"},
 	{rule: "JSON only", file: "core/http.go", old: `err != nil || mediaType != "application/json" {`, new: `false && err != nil && mediaType != "" {`},
 	{rule: "JSON declared", file: "core/http.go", old: `case declared == "":`, new: "case false:"},
 	{rule: "64 KiB at most, declared", file: "core/http.go", old: "if q.r.ContentLength > maxBody {", new: "if q.r.ContentLength > 1<<40 {"},
