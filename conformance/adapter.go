@@ -57,10 +57,11 @@ type (
 func adapterRows() []row[*site] {
 	return []row[*site]{
 		{"register", "A passkey is registered and stored, and OnRegistered is told.", register},
+		{"upgrade", "With a grant, and no other way, a passkey is registered that no user touched: once, by this user, in this session, within two minutes.", upgrade},
 		{"sign-in", "A passkey signs in without a username, and what OnAuthenticated returns is the answer.", signIn},
 		{"sign-in-default", "Where OnAuthenticated returns nil, the answer says who has signed in.", signInDefault},
 		{"sign-in-by-name", "Begin takes a user's id, or the name that FindUser knows, and lists that user's passkeys, or decoys.", signInByName},
-		{"sign-in-modes", "A sign-in for autofill, or one that fails at once, begins like one without a username.", signInModes},
+		{"sign-in-modes", "A sign-in for autofill, or one that fails at once, begins like one without a username; the timeout of the first is the life of its state.", signInModes},
 		{"sign-in-concurrent", "Requests at the same time do not get each other's answers.", signInConcurrent},
 		{"list", "A user's passkeys are listed, oldest first, and nobody else's.", list},
 		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
@@ -448,29 +449,77 @@ func register(c *check, s *site) {
 		told = append(told, u.ID, u.Name, passkeys.EncodeID(r.Credential.ID), r.Credential.UserID, r.Credential.DeviceName)
 		return nil
 	}
-	options := func(begin answer, exclude string) answer {
-		challenge, state := c.parts(begin)
-		return ok(`{"publicKey":{"rp":{"id":"example.org","name":"Example"},` +
-			`"user":{"id":"YWxpY2U","name":"alice@example.org","displayName":"alice@example.org"},"challenge":"` + challenge + `",` +
-			`"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-8},{"type":"public-key","alg":-35},` +
-			`{"type":"public-key","alg":-36},{"type":"public-key","alg":-257}],"timeout":300000,"excludeCredentials":[` + exclude + `],` +
-			`"authenticatorSelection":{"residentKey":"preferred","requireResidentKey":false,"userVerification":"preferred"},` +
-			`"attestation":"none","extensions":{"credProps":true}},"state":"` + state + `"}`)
-	}
 	begin := c.post(s, "alice", "/register/begin", "")
-	c.answers("begin", begin, options(begin, ""))
+	c.answers("begin", begin, c.creationOptions(begin, "", ""))
 	id := c.enrol(s, passkeytest.New(origin), "alice")
 	c.keeps(s, "alice", "Phone")
 	if want := []string{"alice", "alice@example.org", id, "alice", "Phone"}; !slices.Equal(told, want) {
 		c.errorf("OnRegistered was told %q, want %q", told, want)
 	}
 	begin = c.post(s, "alice", "/register/begin", "")
-	c.answers("begin again", begin, options(begin, `{"id":"`+id+`","type":"public-key","transports":["internal"]}`))
+	c.answers("begin again", begin, c.creationOptions(begin, `{"id":"`+id+`","type":"public-key","transports":["internal"]}`, ""))
+}
+
+// creationOptions is what alice's begin of a registration answers.
+func (c *check) creationOptions(begin answer, exclude, mediation string) answer {
+	challenge, state := c.parts(begin)
+	return ok(`{"publicKey":{"rp":{"id":"example.org","name":"Example"},` +
+		`"user":{"id":"YWxpY2U","name":"alice@example.org","displayName":"alice@example.org"},"challenge":"` + challenge + `",` +
+		`"pubKeyCredParams":[{"type":"public-key","alg":-7},{"type":"public-key","alg":-8},{"type":"public-key","alg":-35},` +
+		`{"type":"public-key","alg":-36},{"type":"public-key","alg":-257}],"timeout":300000,"excludeCredentials":[` + exclude + `],` +
+		`"authenticatorSelection":{"residentKey":"preferred","requireResidentKey":false,"userVerification":"preferred"},` +
+		`"attestation":"none","extensions":{"credProps":true}},` + mediation + `"state":"` + state + `"}`)
+}
+
+func upgrade(c *check, s *site) {
+	const begin, session = "/register/begin", "of the password"
+	phone := passkeytest.New(origin)
+	phone.UserNotPresent, phone.UserNotVerified = true, true
+	post := func(user, session, path, body string) answer {
+		return c.send(s, message{user: user, session: session, method: http.MethodPost, path: path, body: body})
+	}
+	body := func(grant string) string { return `{"mediation":"conditional","grant":"` + grant + `"}` }
+	grant := func() string {
+		grant, err := s.passkeys.GrantUpgrade(passkeys.WithSessionID(c.ctx, session), "alice")
+		c.is(err, nil, "GrantUpgrade")
+		return grant
+	}
+	created := func(begin answer) string {
+		_, state := c.parts(begin)
+		credential, err := phone.Create([]byte(begin.body))
+		c.is(err, nil, "creating a passkey from %.200q", begin.body)
+		return finish(credential, state)
+	}
+	c.answers("registration without one", post("alice", session, "/register/finish", created(post("alice", session, begin, ""))), refused("attestation_verification_failed"))
+	g := grant()
+	c.answers("begin by another", post("bob", session, begin, body(g)), refused("challenge_not_found"))
+	c.answers("begin in another session", post("alice", "another", begin, body(g)), refused("challenge_not_found"))
+	_, state := c.parts(post("alice", session, begin, ""))
+	c.answers("begin with a state", post("alice", session, begin, body(state)), refused("challenge_not_found"))
+	old := grant()
+	s.clock.Advance(2*time.Minute - time.Second)
+	begun, again := post("alice", session, begin, body(g)), post("alice", session, begin, body(g))
+	c.answers("begin", begun, c.creationOptions(begun, "", `"mediation":"conditional",`))
+	s.clock.Advance(time.Second)
+	c.answers("begin after two minutes", post("alice", session, begin, body(old)), refused("challenge_expired"))
+	c.keeps(s, "alice")
+	if got := post("alice", session, "/register/finish", created(begun)); got.status != http.StatusOK {
+		c.errorf("finish: %v", got)
+	}
+	c.answers("finish again", post("alice", session, "/register/finish", created(again)), refused("challenge_not_found"))
+	c.keeps(s, "alice", "Phone")
+
+	s.hooks.Authorize = func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return passkeys.ErrForbidden }
+	c.answers("begin that Authorize forbids", post("alice", session, begin, body(grant())), refused("forbidden"))
 }
 
 func (c *check) requestOptions(begin answer, allow string) answer {
+	return c.requestOptionsFor(begin, allow, 5*time.Minute)
+}
+
+func (c *check) requestOptionsFor(begin answer, allow string, timeout time.Duration) answer {
 	challenge, state := c.parts(begin)
-	return ok(`{"publicKey":{"challenge":"` + challenge + `","timeout":300000,"rpId":"example.org","allowCredentials":[` + allow + `],` +
+	return ok(`{"publicKey":{"challenge":"` + challenge + `","timeout":` + strconv.FormatInt(timeout.Milliseconds(), 10) + `,"rpId":"example.org","allowCredentials":[` + allow + `],` +
 		`"userVerification":"preferred"},"state":"` + state + `"}`)
 }
 
@@ -537,9 +586,12 @@ func signInByName(c *check, s *site) {
 func signInModes(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	c.enrol(s, phone, "alice")
-	for _, body := range []string{`{"mode":"conditional"}`, `{"mode":"immediate"}`, `{"mode":""}`, `{"mode":"conditional","userId":"","username":""}`} {
+	for body, timeout := range map[string]time.Duration{
+		`{"mode":"conditional"}`: time.Hour, `{"mode":"immediate"}`: 5 * time.Minute, `{"mode":""}`: 5 * time.Minute,
+		`{"mode":"conditional","userId":"","username":""}`: time.Hour,
+	} {
 		begin := c.beginWith(s, body)
-		c.answers("begin with "+body, begin, c.requestOptions(begin, ""))
+		c.answers("begin with "+body, begin, c.requestOptionsFor(begin, "", timeout))
 		c.answers("sign-in after "+body, c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
 	}
 }
@@ -635,7 +687,7 @@ func unreadBody(c *check, s *site) {
 
 func unknownMembers(c *check, s *site) {
 	deep := `{"more":{"more":[1,null]},"more":"twice","deep":` + strings.Repeat("[", 15) + strings.Repeat("]", 15) +
-		`,"STATE":1,"State":{},"Credential":[],"DEVICENAME":1,"USERID":"bob","Username":"bob","MODE":"conditional"`
+		`,"STATE":1,"State":{},"Credential":[],"DEVICENAME":1,"USERID":"bob","Username":"bob","MODE":"conditional","Mediation":"conditional","GRANT":"x"`
 	with := func(body string) string {
 		body = strings.Replace(body, `"response":{`, `"response":{"more":1,"CLIENTDATAJSON":1,"more":[[]],`, 1)
 		return deep + "," + body[1:]
@@ -1140,7 +1192,9 @@ func invalidRequest(c *check, s *site) {
 		`{"deviceName":"x"}]`, "{\"deviceName\":\"\xff\"}", "{\"\xff\":1}", "{\"deviceName\":\"\x01\"}", "\ufeff{}", "{'deviceName':'x'}", "{deviceName:\"x\"}",
 		`{"x":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + `}`, `{"deviceName":"x","x":` + strings.Repeat(`{"x":`, 16) + `1` + strings.Repeat("}", 17)}
 	for i, more := range [][]string{
-		nil,
+		{`{"mediation":"conditional"}`, `{"mediation":"conditional","grant":""}`, `{"grant":"x"}`, `{"mediation":null,"grant":"x"}`, `{"mediation":"optional","grant":"x"}`,
+			`{"mediation":"optional"}`, `{"mediation":"silent"}`, `{"mediation":true,"grant":"x"}`, `{"mediation":"conditional","grant":1}`,
+			`{"mediation":"conditional","mediation":"conditional","grant":"x"}`, `{"mediation":"conditional","grant":"x","grant":"x"}`},
 		slices.Concat([]string{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, `{"state":"x","credential":[]}`, authentication},
 			finishes(registration), edited(registration, "Phone", long, "Phone", `\ud83d`, "Phone", `\u0000`, `"Phone"`, `1`, `"deviceName":`, `"deviceName":"x","deviceName":`)),
 		{`{"userId":1}`, `{"username":1}`, `{"mode":1}`, `{"userId":"` + strings.Repeat("u", 65) + `"}`, `{"userId":"alice","username":"alice"}`,

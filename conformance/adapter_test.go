@@ -226,6 +226,7 @@ func TestAdapterFaults(t *testing.T) {
 				body["mode"] = "usernameless"
 			}
 		}), "sign-in-modes …"},
+		{"there is no mediation", rewritten(func(body map[string]any) { delete(body, "mediation") }), "upgrade …"},
 		{"a body ends at 32 KiB", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.ContentLength <= 64<<10 {
 				r.Body = http.MaxBytesReader(w, r.Body, 32<<10)
@@ -266,7 +267,7 @@ func TestAdapterFaults(t *testing.T) {
 		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name " + everyHook},
 		{"OnAuthenticated is not mounted", hooked(func(h *hooks) { h.OnAuthenticated = nil }), "sign-in sign-in-concurrent answer-not-json " + everyHook},
 		{"CanonicalName is not mounted", hooked(func(h *hooks) { h.CanonicalName = nil }), "sign-in-by-name"},
-		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden " + everyHook},
+		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden upgrade " + everyHook},
 		{"who answers is found once", found(func(find finder) finder {
 			var once sync.Once
 			var first *passkeys.Passkeys
@@ -293,7 +294,7 @@ func TestAdapterFaults(t *testing.T) {
 			}
 		}), "tenants"},
 		{"HasOtherSignIn is not mounted", hooked(func(h *hooks) { h.HasOtherSignIn = nil }), "last_credential " + everyHook},
-		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session"},
+		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session upgrade"},
 		{"an error of OnRegistered is not handed on", hooked(func(h *hooks) {
 			sound := h.OnRegistered
 			h.OnRegistered = func(x passkeys.Exchange, u passkeys.User, c passkeys.RegistrationResult) error {

@@ -91,13 +91,22 @@ func (a *attempt) beginAuthentication(ctx context.Context, r AuthenticationReque
 	if err != nil {
 		return nil, err
 	}
-	challenge, state, err := a.issue(ctx, forAuthentication, userID)
+	ttl, timeout := p.cfg.ChallengeTTL, p.cfg.Timeout
+	if mode == ModeConditional { // of which browsers ignore the timeout, and clients go by it
+		ttl, timeout = p.cfg.ConditionalTTL, p.cfg.ConditionalTTL
+	}
+	c, err := p.draw(ctx, forAuthentication, mode, userID, ttl)
 	if err != nil {
 		return nil, err
 	}
+	state, err := p.issue(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	a.challenge = c.challenge
 	return &Ceremony[RequestOptions]{State: state, PublicKey: &RequestOptions{
-		Challenge:        challenge,
-		Timeout:          p.cfg.Timeout.Milliseconds(),
+		Challenge:        EncodeID(c.challenge),
+		Timeout:          timeout.Milliseconds(),
 		RPID:             p.cfg.RPID,
 		AllowCredentials: descriptors(allowed),
 		UserVerification: p.cfg.UserVerification,

@@ -84,17 +84,12 @@ func (a *attempt) audit(ctx context.Context, e AuditEvent) {
 	a.p.audit(ctx, e)
 }
 
-// issue draws a challenge for this user and returns both it and the state that finish will
-// know it by, as they go to the browser.
-func (a *attempt) issue(ctx context.Context, purpose purpose, userID string) (challenge, state string, err error) {
-	p := a.p
-	now, ttl := p.cfg.Now(), p.cfg.ChallengeTTL
-	if a.mode == ModeConditional {
-		ttl = p.cfg.ConditionalTTL
-	}
+// draw makes a challenge for this user.
+func (p *Passkeys) draw(ctx context.Context, purpose purpose, mode Mode, userID string, ttl time.Duration) (payload, error) {
+	now := p.cfg.Now()
 	c := payload{
 		purpose:   purpose,
-		mode:      a.mode,
+		mode:      mode,
 		issuedAt:  p.issuedAt(now),
 		expiresAt: now.Add(ttl),
 		challenge: make([]byte, challengeSize),
@@ -103,15 +98,20 @@ func (a *attempt) issue(ctx context.Context, purpose purpose, userID string) (ch
 		session:   sessionHash(ctx),
 	}
 	if _, err := io.ReadFull(p.cfg.Rand, c.challenge); err != nil {
-		return "", "", errInternal.because(ReasonRandomFailed).wrapping(err)
+		return payload{}, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
+	return c, nil
+}
+
+// issue returns the state that c will be known by, as it goes to the browser.
+func (p *Passkeys) issue(ctx context.Context, c payload) (state string, err error) {
 	if p.cfg.Challenges == nil {
-		state = p.states.Seal(c.encode())
-	} else if state, err = p.cfg.Challenges.Put(ctx, c.encode(), c.expiresAt); err != nil {
-		return "", "", storeError(err)
+		return p.states.Seal(c.encode()), nil
 	}
-	a.challenge = c.challenge
-	return EncodeID(c.challenge), state, nil
+	if state, err = p.cfg.Challenges.Put(ctx, c.encode(), c.expiresAt); err != nil {
+		return "", storeError(err)
+	}
+	return state, nil
 }
 
 // issuedAt is now, or a microsecond after the last one that was given out: a

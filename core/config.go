@@ -65,8 +65,10 @@ type Config struct {
 	// by the server's clock: at most 24 hours. Default: Timeout and a minute, so
 	// that a response in the last second is in time.
 	ChallengeTTL time.Duration
-	// ConditionalTTL is the same for a sign-in under [ModeConditional], where
-	// browsers ignore Timeout. Default: 1 hour.
+	// ConditionalTTL is the same for a sign-in under [ModeConditional]. It is also
+	// the timeout in the options of one, where browsers ignore it: there it tells
+	// the client how long its challenge is good for, so that it can have the next
+	// one in time. Default: 1 hour.
 	ConditionalTTL time.Duration
 	// UserVerification is asked for in both ceremonies, and where required,
 	// enforced in both. Default: preferred.

@@ -37,6 +37,13 @@ func (u User) validate() error {
 	return nil
 }
 
+// named is u with its defaults, as browsers and authenticators get to know them.
+func (u User) named() User {
+	setDefault(&u.Name, u.ID)
+	setDefault(&u.DisplayName, u.Name)
+	return u
+}
+
 // The largest sizes, from WebAuthn L3: §5.4.3 for the user handle, §5.8.3 for
 // the credential id.
 const (

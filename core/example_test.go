@@ -140,6 +140,50 @@ func ExamplePasskeys_FinishAuthentication() {
 	// again: passkeys: challenge_not_found
 }
 
+// After a sign-in by password the browser makes a passkey by itself: once, and
+// only then.
+func ExamplePasskeys_GrantUpgrade() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Logger:      slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	alice := passkeys.User{ID: "42", Name: "alice"}
+	browser := passkeytest.New("https://example.org")
+	browser.UserNotPresent, browser.UserNotVerified = true, true // as it makes one unasked
+	register := func(ctx context.Context, grant string) error {
+		ceremony, err := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice, Grant: grant})
+		if err != nil {
+			return err
+		}
+		options, _ := json.Marshal(ceremony) // by route: POST /register/begin {"mediation":"conditional","grant":…}
+		answer, _ := browser.Create(options)
+		_, err = p.FinishRegistration(ctx, passkeys.RegistrationResponse{State: ceremony.State, Credential: answer})
+		return err
+	}
+
+	// The handler that has verified the password, in the session that follows.
+	ctx := passkeys.WithSessionID(context.Background(), "session")
+	grant, err := p.GrantUpgrade(ctx, alice.ID) // goes to the page
+	if err != nil {
+		log.Fatal(err)
+	}
+	stolen := passkeys.WithSessionID(context.Background(), "another session")
+	fmt.Println("without a grant:", register(ctx, ""))
+	fmt.Println("in another session:", register(stolen, grant))
+	fmt.Println("with the grant:", register(ctx, grant))
+	fmt.Println("once more:", register(ctx, grant))
+	// Output:
+	// without a grant: passkeys: attestation_verification_failed
+	// in another session: passkeys: challenge_not_found
+	// with the grant: <nil>
+	// once more: passkeys: challenge_not_found
+}
+
 // A user sees and manages their passkeys.
 func ExamplePasskeys_Rename() {
 	ctx := context.Background()

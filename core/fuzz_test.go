@@ -161,6 +161,7 @@ func FuzzRequestBody(f *testing.F) {
 		f.Add(uint(i), "application/json", []byte(`{"state":"handle","username":"a","deviceName":"b","credential":`+string(creation)+`}`))
 		f.Add(uint(i), "application/json; charset=utf-8", []byte(`{"state":"handle","userId":"a","credential":`+string(request)+`}`))
 		f.Add(uint(i), "application/json", []byte(`{"mode":"conditional","userId":""}`))
+		f.Add(uint(i), "application/json", []byte(`{"mediation":"conditional","grant":"handle"}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint, contentType string, body []byte) {
 		method, path, _ := strings.Cut(routes[route%uint(len(routes))], " ")
@@ -182,7 +183,7 @@ func FuzzState(f *testing.F) {
 	p, err := New(Config{
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials: forgetful{NewMemoryCredentials()},
-		Rand:        bytes.NewReader(bytes.Repeat([]byte{7}, 2*challengeSize)),
+		Rand:        bytes.NewReader(bytes.Repeat([]byte{7}, 3*challengeSize)),
 		Secret:      bytes.Repeat([]byte{1}, 32),
 		OldSecrets:  [][]byte{bytes.Repeat([]byte{2}, 32)},
 		Logger:      slog.New(slog.DiscardHandler),
@@ -206,6 +207,10 @@ func FuzzState(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
+	grant, err := p.GrantUpgrade(ctx, "alice")
+	if err != nil {
+		f.Fatal(err)
+	}
 	state := request.State
 	sealed, ok := p.states.Open(state)
 	if !ok {
@@ -224,6 +229,7 @@ func FuzzState(f *testing.F) {
 	f.Add(EncodeID(append([]byte{1}, raw[1:]...)))
 	f.Add(EncodeID(sealed))
 	f.Add(creation.State) // for another purpose
+	f.Add(grant)
 	f.Add(seal.New("another use", bytes.Repeat([]byte{1}, 32)).Seal(sealed))
 	f.Add(seal.New("state", bytes.Repeat([]byte{3}, 32)).Seal(sealed))
 	f.Add("")
@@ -248,6 +254,7 @@ func FuzzPayload(f *testing.F) {
 		{purpose: forAuthentication, mode: ModeUsername, issuedAt: time.UnixMicro(-1), expiresAt: time.UnixMicro(1 << 62), challenge: []byte{1}, userID: "u"},
 		{purpose: forAuthentication, mode: ModeConditional, challenge: bytes.Repeat([]byte{1}, 32)},
 		{purpose: forAuthentication, mode: ModeConditional, challenge: []byte{1}, userID: "u"}, // is for nobody in particular
+		{purpose: forUpgrade, mode: ModeUpgrade, challenge: []byte{1}, realm: "r", userID: "u", session: "s"},
 	} {
 		f.Add(c.encode())
 	}

@@ -6,10 +6,14 @@ import "slices"
 // whoever reads the audit events know of it.
 type Mode string
 
-// The modes. A registration has [ModeRegistration]; the others are sign-ins.
+// The modes. The first two are registrations; the others are sign-ins.
 const (
 	// ModeRegistration is a registration that the user asked for.
 	ModeRegistration Mode = "registration"
+	// ModeUpgrade is a registration that the browser makes unasked after a sign-in
+	// by password, with mediation "conditional" (WebAuthn L3 §5.1.3): see
+	// [Passkeys.GrantUpgrade].
+	ModeUpgrade Mode = "upgrade"
 	// ModeUsernameless: the browser offers the passkeys that it has for this site.
 	ModeUsernameless Mode = "usernameless"
 	// ModeUser: a user's id was given.
@@ -26,8 +30,8 @@ const (
 )
 
 // modes are in the order of their codes in a payload: append only.
-func modes() [6]Mode {
-	return [...]Mode{ModeRegistration, ModeUsernameless, ModeUser, ModeUsername, ModeConditional, ModeImmediate}
+func modes() [7]Mode {
+	return [...]Mode{ModeRegistration, ModeUsernameless, ModeUser, ModeUsername, ModeConditional, ModeImmediate, ModeUpgrade}
 }
 
 // code is the mode in a payload.
@@ -51,6 +55,8 @@ func (m Mode) of(p purpose, named bool) bool {
 	switch m {
 	case ModeRegistration:
 		return p == forRegistration && named
+	case ModeUpgrade:
+		return (p == forUpgrade || p == forRegistration) && named
 	case ModeUser, ModeUsername:
 		return p == forAuthentication && named
 	case ModeUsernameless, ModeConditional, ModeImmediate:

@@ -12,12 +12,16 @@ import (
 type Ceremony[Options CreationOptions | RequestOptions] struct {
 	// PublicKey may be added to before it is sent.
 	PublicKey *Options
+	// Mediation goes beside PublicKey into the argument of
+	// navigator.credentials.create: "conditional" for an upgrade, else "".
+	Mediation string
 	// State goes back with the browser's response: at most 1,024 letters, digits,
 	// '-', '_' and '.'.
 	State string
 }
 
-// MarshalJSON returns {"publicKey": …, "state": "…"}.
+// MarshalJSON returns {"publicKey": …, "state": "…"}, with "mediation" between
+// the two where there is one.
 func (c Ceremony[Options]) MarshalJSON() ([]byte, error) {
 	options := []byte("null")
 	var err error
@@ -27,11 +31,15 @@ func (c Ceremony[Options]) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	state, err := json.Marshal(c.State)
+	rest, err := json.Marshal(struct {
+		Mediation string `json:"mediation,omitempty"`
+		State     string `json:"state"`
+	}{c.Mediation, c.State})
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat([]byte(`{"publicKey":`), options, []byte(`,"state":`), state, []byte("}")), nil
+	rest[0] = ','
+	return slices.Concat([]byte(`{"publicKey":`), options, rest), nil
 }
 
 // CreationOptions is PublicKeyCredentialCreationOptionsJSON (WebAuthn L3 §5.4),

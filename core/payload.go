@@ -13,6 +13,7 @@ type purpose byte
 const (
 	forRegistration purpose = iota + 1
 	forAuthentication
+	forUpgrade // the grant of one; what it begins is forRegistration
 )
 
 // payload is what there is of a challenge between begin and finish: sealed in the

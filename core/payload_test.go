@@ -17,6 +17,8 @@ func TestPayload(t *testing.T) {
 		{purpose: forAuthentication, mode: ModeUsername, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u"},
 		{purpose: forAuthentication, mode: ModeConditional, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, realm: "r"},
 		{purpose: forAuthentication, mode: ModeImmediate, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, session: "s"},
+		{purpose: forUpgrade, mode: ModeUpgrade, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", session: "s"},
+		{purpose: forRegistration, mode: ModeUpgrade, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u"},
 	} {
 		b := c.encode()
 		got, err := decodePayload(b)
@@ -54,6 +56,7 @@ func TestPayloadHasAChallenge(t *testing.T) {
 func TestPayloadIsOfOneMind(t *testing.T) {
 	valid := map[string]bool{
 		"1 registration u": true, "2 usernameless ": true, "2 conditional ": true, "2 immediate ": true, "2 user u": true, "2 username u": true,
+		"1 upgrade u": true, "3 upgrade u": true,
 	}
 	seen, all := 0, modes()
 	for purpose := range purpose(5) {
@@ -86,9 +89,15 @@ func TestPayloadIsOfOneMind(t *testing.T) {
 
 // A server that is being upgraded reads what its predecessor wrote.
 func TestPayloadFormatIsStable(t *testing.T) {
-	c := payload{purpose: forAuthentication, mode: ModeUser, issuedAt: time.UnixMicro(1893455640123456), expiresAt: time.UnixMicro(1893456000123456),
-		challenge: []byte{1, 2, 3}, realm: "r", userID: "me", session: "s"}
-	if got, want := hex.EncodeToString(c.encode()), "020203"+"0006ba167ed3d840"+"0006ba1694490240"+"03010203"+"0172"+"026d65"+"0173"; got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
+	for _, row := range []struct {
+		purpose purpose
+		mode    Mode
+		head    string
+	}{{forAuthentication, ModeUser, "020203"}, {forUpgrade, ModeUpgrade, "020307"}, {forRegistration, ModeUpgrade, "020107"}} {
+		c := payload{purpose: row.purpose, mode: row.mode, issuedAt: time.UnixMicro(1893455640123456), expiresAt: time.UnixMicro(1893456000123456),
+			challenge: []byte{1, 2, 3}, realm: "r", userID: "me", session: "s"}
+		if got, want := hex.EncodeToString(c.encode()), row.head+"0006ba167ed3d840"+"0006ba1694490240"+"03010203"+"0172"+"026d65"+"0173"; got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 }

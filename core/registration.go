@@ -12,6 +12,9 @@ import (
 // RegistrationRequest is what a registration is begun for.
 type RegistrationRequest struct {
 	User User
+	// Grant, if set, is that of [Passkeys.GrantUpgrade], and the registration is the
+	// upgrade that it allows.
+	Grant string
 }
 
 // RegistrationResponse is what the browser sends after
@@ -40,22 +43,28 @@ type RegistrationResult struct {
 // those that the user has, so that an authenticator is not registered twice.
 //
 // It returns [ErrConfiguration] for a User that breaks its own rules,
-// [ErrTooManyCredentials], and [ErrStorageUnavailable] if a store fails.
+// [ErrTooManyCredentials], and [ErrStorageUnavailable] if a store fails; with a
+// Grant also [ErrChallengeNotFound] and [ErrChallengeExpired].
 func (p *Passkeys) BeginRegistration(ctx context.Context, r RegistrationRequest) (*Ceremony[CreationOptions], error) {
 	ctx, a := p.start(ctx, Step{CeremonyRegistration, StepBegin})
 	defer a.abandon(ctx)
-	ceremony, err := a.beginRegistration(ctx, r.User)
+	ceremony, err := a.beginRegistration(ctx, r)
 	return ceremony, a.end(ctx, err)
 }
 
-func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[CreationOptions], error) {
-	p := a.p
+func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) (*Ceremony[CreationOptions], error) {
+	p, user := a.p, r.User
 	a.mode, a.userID = ModeRegistration, user.ID
+	if r.Grant != "" {
+		a.mode = ModeUpgrade
+	}
 	if err := user.validate(); err != nil {
 		return nil, asError(err).because(ReasonUserInvalid)
 	}
-	setDefault(&user.Name, user.ID)
-	setDefault(&user.DisplayName, user.Name)
+	c, err := a.challengeFor(ctx, r)
+	if err != nil {
+		return nil, err
+	}
 	existing, err := p.cfg.Credentials.ListByUser(ctx, user.ID)
 	if err != nil {
 		return nil, storeError(err)
@@ -63,18 +72,32 @@ func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[C
 	if p.full(existing) {
 		return nil, ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
-	challenge, state, err := a.issue(ctx, forRegistration, user.ID)
+	if c.mode == ModeUpgrade { // whose challenge is as old as its grant
+		if err := unspent(existing, useOf(c)); err != nil {
+			return nil, err
+		}
+	}
+	state, err := p.issue(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	a.challenge = c.challenge
+	verification, mediation := p.cfg.UserVerification, ""
+	if c.mode == ModeUpgrade {
+		mediation = mediationConditional
+		if p.verifyUser() { // browsers do nothing unasked where it is required
+			verification = UserVerificationPreferred
+		}
+	}
+	user = user.named()
 	params := make([]CredentialParameter, len(p.cfg.Algorithms))
 	for i, alg := range p.cfg.Algorithms {
 		params[i] = CredentialParameter{Type: publicKeyType, Alg: alg}
 	}
-	return &Ceremony[CreationOptions]{State: state, PublicKey: &CreationOptions{
+	return &Ceremony[CreationOptions]{State: state, Mediation: mediation, PublicKey: &CreationOptions{
 		RP:                 RPEntity{ID: p.cfg.RPID, Name: p.cfg.RPName},
 		User:               UserEntity{ID: EncodeID([]byte(user.ID)), Name: user.Name, DisplayName: user.DisplayName},
-		Challenge:          challenge,
+		Challenge:          EncodeID(c.challenge),
 		PubKeyCredParams:   params,
 		Timeout:            p.cfg.Timeout.Milliseconds(),
 		ExcludeCredentials: descriptors(existing),
@@ -82,7 +105,7 @@ func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[C
 			AuthenticatorAttachment: p.cfg.AuthenticatorAttachment,
 			ResidentKey:             p.cfg.ResidentKey,
 			RequireResidentKey:      p.cfg.ResidentKey == ResidentKeyRequired,
-			UserVerification:        p.cfg.UserVerification,
+			UserVerification:        verification,
 		},
 		Hints:              slices.Clone(p.cfg.Hints),
 		Attestation:        p.cfg.Attestation,
@@ -90,6 +113,27 @@ func (a *attempt) beginRegistration(ctx context.Context, user User) (*Ceremony[C
 		Extensions:         CreationExtensions{CredProps: true},
 		Extra:              cloneExtra(p.cfg.CreationExtra),
 	}}, nil
+}
+
+// challengeFor returns what a registration is begun with: a challenge that is
+// drawn for it, or that of its grant.
+func (a *attempt) challengeFor(ctx context.Context, r RegistrationRequest) (payload, error) {
+	if r.Grant == "" {
+		return a.p.draw(ctx, forRegistration, ModeRegistration, r.User.ID, a.p.cfg.ChallengeTTL)
+	}
+	c, err := a.redeem(ctx, forUpgrade, r.Grant)
+	if err != nil {
+		return payload{}, err
+	}
+	if c.userID != r.User.ID {
+		a.userID = r.User.ID
+		return payload{}, ErrChallengeNotFound.because(ReasonUserChanged)
+	}
+	// Whatever is begun with one grant is one use, of one issue time and one expiry:
+	// were one of them issued later than another, or alive for longer, a credential
+	// could have forgotten the other by then.
+	c.purpose, c.expiresAt = forRegistration, c.expiresAt.Add(a.p.cfg.ChallengeTTL)
+	return c, nil
 }
 
 // FinishRegistration verifies the browser's response (WebAuthn L3 §7.1) and
@@ -141,7 +185,7 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		a.userID = r.UserID
 		return nil, use{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
-	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser()})
+	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(), Conditional: c.mode == ModeUpgrade})
 	if err != nil {
 		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}
@@ -183,6 +227,16 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 	return &RegistrationResult{credential, v.UserVerified}, used, nil
 }
 
+// unspent refuses a challenge that any of the user's credentials was used with.
+func unspent(existing []Credential, u use) error {
+	for i := range existing {
+		if _, err := existing[i].unspent(u); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // full reports whether a user with these credentials may add no more.
 func (p *Passkeys) full(existing []Credential) bool {
 	return p.cfg.MaxCredentials > 0 && len(existing) >= p.cfg.MaxCredentials
@@ -196,10 +250,8 @@ func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accep
 	if err != nil {
 		return storeError(err)
 	}
-	for i := range existing {
-		if _, err := existing[i].unspent(u); err != nil {
-			return err
-		}
+	if err := unspent(existing, u); err != nil {
+		return err
 	}
 	if p.full(existing) { // begun while there was room
 		return ErrTooManyCredentials.because(ReasonCredentialLimit)

@@ -108,11 +108,18 @@ func (t *table[C]) registerBegin(ctx context.Context, c C, q request) (any, erro
 	}
 	ctx, a := q.p.start(ctx, Step{CeremonyRegistration, StepBegin})
 	defer a.abandon(ctx)
-	if err := q.decode(); err != nil {
+	r := RegistrationRequest{User: user}
+	var mediation string
+	err = q.decode(strictjson.String("mediation", &mediation), strictjson.String("grant", &r.Grant))
+	// One without the other is a page that means something else than it will get.
+	if err == nil && (mediation != "" || r.Grant != "") && (mediation != mediationConditional || r.Grant == "") {
+		err = ErrInvalidRequest
+	}
+	if err != nil {
 		a.userID = user.ID
 		return nil, a.end(ctx, err)
 	}
-	ceremony, err := a.beginRegistration(ctx, user)
+	ceremony, err := a.beginRegistration(ctx, r)
 	return begun(ceremony, a.end(ctx, err))
 }
 

@@ -89,15 +89,18 @@ func TestModes(t *testing.T) {
 		if got := modeOf(m.code()); known && got != m || !known && got != "" {
 			t.Errorf("%q has a code that is %q's", m, got)
 		}
-		fits := 0
-		for _, p := range []purpose{0, forRegistration, forAuthentication, forAuthentication + 1} {
+		fits, want := 0, 1
+		if m == ModeUpgrade { // the grant and what it begins
+			want = 2
+		}
+		for _, p := range []purpose{0, forRegistration, forAuthentication, forUpgrade, forUpgrade + 1} {
 			for _, named := range []bool{false, true} {
 				if m.of(p, named) {
 					fits++
 				}
 			}
 		}
-		if known && fits != 1 || !known && fits != 0 {
+		if known && fits != want || !known && fits != 0 {
 			t.Errorf("%q goes with %d kinds of challenges", m, fits)
 		}
 	}

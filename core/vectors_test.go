@@ -180,3 +180,60 @@ func TestW3CAuthenticationVectors(t *testing.T) {
 		}
 	}
 }
+
+// What browsers have made unasked: in neither response is the user present.
+func TestConditionalCreateRecordings(t *testing.T) {
+	for _, row := range []struct {
+		name, origin, challenge, id, clientData, attestationObject string
+		verified, synced                                           bool
+	}{
+		{"a virtual authenticator", "http://localhost:53015", "AA", "ewzBrh4LMXVBhZmRHj60fkeZapnQZYkcHx3RQjs_-OE",
+			"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQUEiLCJvcmlnaW4iOiJodHRwOi8vbG9jYWxob3N0OjUzMDE1IiwiY3Jvc3NPcmlnaW4iOmZhbHNlfQ",
+			"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NEAAAAAQECAwQFBgcIAQIDBAUGBwgAIHsMwa4eCzF1QYWZkR4-tH5HmWqZ0GWJHB8d0UI7P_jhpQECAyYgASFYIMccn66QSnHDKCaNWsRVz7DLGWcALXhIz8jBRpdSo9kiIlggFVT4ByZzSTqBgpsnmM4DKJm2eC4sJND3ZdcEoNRhWmk",
+			true, false},
+		{"a synced passkey", "http://localhost:8080", "iLWVU7m2cY_GB4wISuCrJQ", "KbeXjEj6HgsT_opADhRF46CXsWRR7Y8UndF03-f2sF8XRaimojYz950Mi2fN2S3DSDGyI5I3S_IZyGJbT85E6w",
+			"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiaUxXVlU3bTJjWV9HQjR3SVN1Q3JKUSIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6ODA4MCIsImNyb3NzT3JpZ2luIjpmYWxzZX0",
+			"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVjESZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NYAAAABAAAAAAAAAAAAAAAAAAAAAAAQCm3l4xI-h4LE_6KQA4UReOgl7FkUe2PFJ3RdN_n9rBfF0WopqI2M_edDItnzdktw0gxsiOSN0vyGchiW0_OROulAQIDJiABIVggd6q1rL84dPlHqncwa69sOrqfs300BAp1lYv9pRlqIOgiWCA8sAhHyFxsiqy4HpSRVwIG5ZMcUU3iT8evBl7DHFh-9g",
+			false, true},
+	} {
+		for _, verification := range []UserVerification{UserVerificationPreferred, UserVerificationRequired} {
+			t.Run(row.name+" "+string(verification), func(t *testing.T) {
+				ctx := context.Background()
+				challenge, err := DecodeID(row.challenge)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p, err := New(Config{
+					RPID: "localhost", RPName: "Recorded", Origins: []string{row.origin}, UserVerification: verification,
+					Credentials: NewMemoryCredentials(), Challenges: &recorded{challenge: challenge}, Logger: slog.New(slog.DiscardHandler),
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				credential := json.RawMessage(`{"id":"` + row.id + `","rawId":"` + row.id + `","type":"public-key","response":{"clientDataJSON":"` +
+					row.clientData + `","attestationObject":"` + row.attestationObject + `"},"clientExtensionResults":{}}`)
+				finish := func(grant string) (*RegistrationResult, error) {
+					c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}, Grant: grant})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: credential})
+				}
+				if _, err := finish(""); !errors.Is(err, ErrAttestationVerification) || asError(err).Reason() != ReasonUserPresenceMissing {
+					t.Errorf("of an ordinary registration: %v", err)
+				}
+				grant, err := p.GrantUpgrade(ctx, "user")
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := finish(grant)
+				if err != nil {
+					t.Fatalf("of an upgrade: %v (%s)", err, asError(err).Reason())
+				}
+				if r.UserVerified != row.verified || r.Credential.UVInitialized != row.verified || r.Credential.BackupState != row.synced || EncodeID(r.Credential.ID) != row.id {
+					t.Errorf("%+v", r)
+				}
+			})
+		}
+	}
+}
