@@ -64,6 +64,7 @@ func adapterRows() []row[*site] {
 		{"sign-in-modes", "A sign-in for autofill, or one that fails at once, begins like one without a username; the timeout of the first is the life of its state.", signInModes},
 		{"sign-in-concurrent", "Requests at the same time do not get each other's answers.", signInConcurrent},
 		{"list", "A user's passkeys are listed, oldest first, and nobody else's.", list},
+		{"signals", "A user's browser is told which passkeys are theirs, by handle, and how they are called now.", signals},
 		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
 		{"revoke", "A passkey is revoked with an answer of no body, and cannot sign in.", revoke},
 		{"begin-body", "Begin takes an empty body or an object, with and without a Content-Length.", beginBody},
@@ -619,6 +620,7 @@ func list(c *check, s *site) {
 	c.answers("list of none", get("alice"), ok(`[]`))
 	key, phone := passkeytest.New(origin), passkeytest.New(origin)
 	key.Transports = []string{"usb", "nfc"}
+	key.AAGUID, _ = passkeys.ParseAAGUID("bada5566-a7aa-401f-bd96-45619a55120d")
 	phone.BackupEligible, phone.BackupState = true, true
 	first := c.enrol(s, key, "alice")
 	s.clock.Advance(90 * time.Second)
@@ -630,10 +632,33 @@ func list(c *check, s *site) {
 	c.is(err, nil, "Get")
 	disabled.QuarantinedAt, disabled.QuarantineReason = s.clock.Now(), passkeys.ReasonSignCountRegressed
 	c.is(s.credentials.Update(c.ctx, disabled), nil, "Update")
-	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","transports":["usb","nfc"],`+
+	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","provider":"1Password","transports":["usb","nfc"],`+
 		`"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:00Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:01:31.5Z"},`+
-		`{"id":"`+second+`","deviceName":"Phone","transports":["internal"],`+
+		`{"id":"`+second+`","deviceName":"Phone","provider":"","transports":["internal"],`+
 		`"backupEligible":true,"backupState":true,"createdAt":"2030-01-01T00:01:30Z","lastUsedAt":"2030-01-01T00:01:31.5Z","quarantinedAt":null}]`))
+}
+
+func signals(c *check, s *site) {
+	get := func(user string) answer {
+		return c.send(s, message{user: user, method: http.MethodGet, path: "/signals"})
+	}
+	list := func(handle string, ids ...string) string {
+		quoted, _ := json.Marshal(append([]string{}, ids...)) // strings always marshal
+		return `{"rpId":"example.org","userId":"` + handle + `","allAcceptedCredentialIds":` + string(quoted) + `}`
+	}
+	details := func(handle, name string) string {
+		return `{"rpId":"example.org","userId":"` + handle + `","name":"` + name + `","displayName":"` + name + `"}`
+	}
+	c.answers("signals of none", get("alice"), ok(`{"allAcceptedCredentials":[`+list("YWxpY2U")+`],"currentUserDetails":[`+details("YWxpY2U", "alice@example.org")+`]}`))
+	id := c.enrol(s, passkeytest.New(origin), "alice")
+	c.enrol(s, passkeytest.New(origin), "bob")
+	s.clock.Advance(time.Second)
+	for i, imported := range []passkeys.Credential{{UserHandle: []byte("other")}, {HandleUnknown: true}, {RPID: "example.net"}} {
+		imported.ID, imported.UserID, imported.PublicKey, imported.CreatedAt = []byte{byte(i)}, "alice", []byte{0xa0}, s.clock.Now()
+		c.stored(s.credentials, imported)
+	}
+	c.answers("signals", get("alice"), ok(`{"allAcceptedCredentials":[`+list("YWxpY2U", id, "AQ")+`,`+list("b3RoZXI", "AA", "AQ")+
+		`],"currentUserDetails":[`+details("YWxpY2U", "alice@example.org")+`,`+details("b3RoZXI", "alice@example.org")+`]}`))
 }
 
 // patch and del are what alice sends to rename and to revoke.
@@ -677,7 +702,7 @@ func beginBody(c *check, s *site) {
 
 func unreadBody(c *check, s *site) {
 	id := c.enrol(s, passkeytest.New(origin), "alice")
-	for _, m := range []message{{method: http.MethodGet, path: "/credentials"}, {method: http.MethodDelete, path: "/credentials/" + id}} {
+	for _, m := range []message{{method: http.MethodGet, path: "/credentials"}, {method: http.MethodGet, path: "/signals"}, {method: http.MethodDelete, path: "/credentials/" + id}} {
 		m.user, m.body, m.contentType = "alice", "nonsense", "text/plain"
 		if got := c.send(s, m); got.status >= 300 {
 			c.errorf("%s with a body: %v", m.method, got)
@@ -1061,7 +1086,8 @@ func configurationError(c *check, s *site) {
 	c.answers("begin", c.post(s, "", "/register/begin", ""), refused("configuration_error"))
 }
 
-// routes are the seven, for the credential with this id.
+// routes are those whose answer depends on the request, for the credential with
+// this id.
 func routes(id string) []message {
 	return []message{
 		{method: http.MethodPost, path: "/register/begin"},
@@ -1071,6 +1097,7 @@ func routes(id string) []message {
 		{method: http.MethodGet, path: "/credentials"},
 		{method: http.MethodPatch, path: "/credentials/" + id},
 		{method: http.MethodDelete, path: "/credentials/" + id},
+		{method: http.MethodGet, path: "/signals"},
 	}
 }
 
@@ -1264,7 +1291,7 @@ func storageUnavailable(c *check, s *site) {
 	phone := passkeytest.New(origin)
 	id := c.enrol(s, phone, "alice")
 	bodies := []string{"", c.created(s, passkeytest.New(origin), "alice"), `{"userId":"alice"}`, c.signed(phone, c.begin(s)),
-		"", `{"deviceName":"New"}`, ""}
+		"", `{"deviceName":"New"}`, "", ""}
 	var hook error
 	plain := s.hooks.GetUser
 	s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
@@ -1295,6 +1322,7 @@ func methods(c *check, s *site) {
 		"/authenticate/begin":  {http.MethodPost},
 		"/authenticate/finish": {http.MethodPost},
 		"/credentials":         {http.MethodGet},
+		"/signals":             {http.MethodGet},
 		"/credentials/" + id:   {http.MethodPatch, http.MethodDelete},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -165,6 +165,9 @@ func TestAdapterFaults(t *testing.T) {
 				a.Body = bytes.NewBufferString("null")
 			}
 		}), "list"},
+		{"a list has no empty lists", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			a.Body = bytes.NewBuffer(bytes.ReplaceAll(a.Body.Bytes(), []byte(`"allAcceptedCredentialIds":[]`), []byte(`"allAcceptedCredentialIds":null`)))
+		}), "signals"},
 		{"of equal headers the last goes out", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
 			for name, values := range a.Header() {
 				a.Header()[name] = values[len(values)-1:]

@@ -184,6 +184,53 @@ func ExamplePasskeys_GrantUpgrade() {
 	// once more: passkeys: challenge_not_found
 }
 
+// An account has another name: the user's browsers are told with the next page.
+func ExamplePasskeys_Signals() {
+	ctx := context.Background()
+	store := passkeys.NewMemoryCredentials()
+	for i, handle := range []string{"", "handle of another system"} {
+		if err := store.Add(ctx, passkeys.Credential{ID: []byte{byte(i)}, UserID: "42", UserHandle: []byte(handle), PublicKey: []byte{0xa0}}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: store,
+		Secret: bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	signals, err := p.Signals(ctx, passkeys.User{ID: "42", Name: "alice@example.org"})
+	if err != nil {
+		log.Fatal(err) // and signal nothing
+	}
+	for _, s := range signals.AllAcceptedCredentials { // PublicKeyCredential.signalAllAcceptedCredentials(s)
+		fmt.Println(s.UserID, s.AllAcceptedCredentialIDs)
+	}
+	for _, s := range signals.CurrentUserDetails { // PublicKeyCredential.signalCurrentUserDetails(s)
+		fmt.Println(s.UserID, s.Name, s.DisplayName)
+	}
+	// Output:
+	// NDI [AA]
+	// aGFuZGxlIG9mIGFub3RoZXIgc3lzdGVt [AQ]
+	// NDI alice@example.org alice@example.org
+	// aGFuZGxlIG9mIGFub3RoZXIgc3lzdGVt alice@example.org alice@example.org
+}
+
+// The name beside a passkey that its user has given none.
+func ExampleProvider() {
+	for _, text := range []string{"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4", "00000000-0000-0000-0000-000000000000"} {
+		aaguid, err := passkeys.ParseAAGUID(text)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q\n", passkeys.Provider(aaguid))
+	}
+	// Output:
+	// "Google Password Manager"
+	// ""
+}
+
 // A user sees and manages their passkeys.
 func ExamplePasskeys_Rename() {
 	ctx := context.Background()
@@ -523,6 +570,7 @@ func ExampleRoutes() {
 	// GET /credentials
 	// PATCH /credentials/{id}
 	// DELETE /credentials/{id}
+	// GET /signals
 }
 
 // From the id in an audit event, or on the wire, to the one in the store.

@@ -156,7 +156,7 @@ func FuzzRequestBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials"}
+	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials", "GET /signals"}
 	for i := range routes {
 		f.Add(uint(i), "application/json", []byte(`{"state":"handle","username":"a","deviceName":"b","credential":`+string(creation)+`}`))
 		f.Add(uint(i), "application/json; charset=utf-8", []byte(`{"state":"handle","userId":"a","credential":`+string(request)+`}`))

@@ -44,6 +44,7 @@ type Source[C any] interface {
 //	GET    /credentials          GetUser
 //	PATCH  /credentials/{id}     GetUser, Authorize
 //	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
+//	GET    /signals              GetUser
 func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 	t := &table[C]{hooks: h}
 	switch s := any(source).(type) {
@@ -68,6 +69,7 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 		{http.MethodGet, "/credentials", t.serve(noBody, t.list)},
 		{http.MethodPatch, "/credentials/{id}", t.serve(requiredBody, t.rename)},
 		{http.MethodDelete, "/credentials/{id}", t.serve(noBody, t.revoke)},
+		{http.MethodGet, "/signals", t.serve(noBody, t.signals)},
 	}, nil
 }
 
@@ -230,6 +232,7 @@ func (t *table[C]) authenticateFinish(ctx context.Context, c C, q request) (any,
 type credentialView struct {
 	ID             string     `json:"id"`
 	DeviceName     string     `json:"deviceName"`
+	Provider       string     `json:"provider"`
 	Transports     []string   `json:"transports"`
 	BackupEligible bool       `json:"backupEligible"`
 	BackupState    bool       `json:"backupState"`
@@ -252,6 +255,7 @@ func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
 		views[i] = credentialView{
 			ID:             EncodeID(cr.ID),
 			DeviceName:     cr.DeviceName,
+			Provider:       Provider(cr.AAGUID),
 			Transports:     append([]string{}, cr.Transports...),
 			BackupEligible: cr.BackupEligible,
 			BackupState:    cr.BackupState,
@@ -261,6 +265,14 @@ func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
 		}
 	}
 	return views, nil
+}
+
+func (t *table[C]) signals(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
+	if err != nil {
+		return nil, err
+	}
+	return q.p.Signals(ctx, user)
 }
 
 func orNull(t time.Time) *time.Time {

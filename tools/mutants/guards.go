@@ -292,6 +292,19 @@ var guards = []guard{
 	{rule: "names have 64 runes at most", file: "core/credential.go", old: "return validText(name) && utf8.RuneCountInString(name) <= maxDeviceName", new: "return validText(name)"},
 	{rule: "names are normalized", file: "core/management.go", old: "name = norm.NFC.String(strings.TrimSpace(name))", new: "_ = norm.NFC\n	name = strings.TrimSpace(name)"},
 	{rule: "names have no space around them", file: "core/management.go", old: "name = norm.NFC.String(strings.TrimSpace(name))", new: "name = norm.NFC.String(name)"},
+	{rule: "a failure signals nothing", file: "core/signals.go", old: "	credentials, err := p.Credentials(ctx, user.ID)\n	if err != nil {", new: "	credentials, err := p.Credentials(ctx, user.ID)\n	if err != nil && false {"},
+	{rule: "signals are of a user", file: "core/signals.go", old: "	if err := user.validate(); err != nil {", new: "	if err := user.validate(); err != nil && false {"},
+	{rule: "the user's own handle is always signalled", file: "core/signals.go", old: "	add(user.ID)\n", new: ""},
+	{rule: "each handle is signalled", file: "core/signals.go", old: "			add(string(c.handle()))\n", new: ""},
+	{rule: "a passkey of an unknown handle is in every list", file: "core/signals.go", old: "if c.HandleUnknown || place", new: "if place"},
+	{rule: "a passkey of a known handle is in its list alone", file: "core/signals.go", old: "if c.HandleUnknown || place[string(c.handle())] == i {", new: "if c.HandleUnknown || place[string(c.handle())] >= 0 {"},
+	{rule: "a passkey of another RP id is in no list", file: "core/signals.go", old: `if c.RPID != "" && c.RPID != p.cfg.RPID {`, new: "if false {"},
+	{rule: "a passkey of no recorded RP id is of this one", file: "core/signals.go", old: `if c.RPID != "" && c.RPID`, new: "if c.RPID"},
+	{rule: "signals are for who is signed in", file: "core/routes.go", old: `signals(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
+	if err != nil {`, new: `signals(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
+	if err != nil && user.ID != "" {`},
 	{rule: "to revoke all goes on past what is gone", file: "core/management.go", old: "err != nil && !errors.Is(err, ErrNotFound) {", new: "err != nil {"},
 	{rule: "to revoke all fails where the store does", file: "core/management.go", old: "err != nil && !errors.Is(err, ErrNotFound) {", new: "err != nil && false {"},
 	{rule: "a passkey that is not there is not found", file: "core/management.go", old: "	case errors.Is(err, ErrCredentialNotFound):\n		return ErrNotFound\n", new: ""},
