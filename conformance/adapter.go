@@ -63,6 +63,7 @@ func adapterRows() []row[*site] {
 		{"sign-in-by-name", "Begin takes a user's id, or the name that FindUser knows, and lists that user's passkeys, or decoys.", signInByName},
 		{"sign-in-modes", "A sign-in for autofill, or one that fails at once, begins like one without a username; the timeout of the first is the life of its state.", signInModes},
 		{"sign-in-concurrent", "Requests at the same time do not get each other's answers.", signInConcurrent},
+		{"outcome", "How a prompt ended is passed on if it can be told, with no user and no session; whatever is posted, the answer has no body.", outcome},
 		{"list", "A user's passkeys are listed, oldest first, and nobody else's.", list},
 		{"signals", "A user's browser is told which passkeys are theirs, by handle, and how they are called now.", signals},
 		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
@@ -122,6 +123,30 @@ type site struct {
 	transport   http.RoundTripper
 	seen        sync.Map // by X-Request: a chan of what the middleware saw
 	serial      atomic.Int64
+	listener
+}
+
+// listener is an observer that hears how prompts ended.
+type listener struct {
+	mu    sync.Mutex
+	heard []string
+}
+
+func (*listener) Observe(ctx context.Context, _ passkeys.Step) (context.Context, func(passkeys.Outcome)) {
+	return ctx, func(passkeys.Outcome) {}
+}
+
+func (l *listener) ObserveClient(_ context.Context, o passkeys.ClientOutcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = append(l.heard, fmt.Sprint(o.Ceremony, " ", o.Mode, " ", o.Code, " ", o.Duration))
+}
+
+func (l *listener) take() (heard []string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	heard, l.heard = l.heard, nil
+	return heard
 }
 
 func newSite(t testing.TB, mount mountFunc) *site {
@@ -180,7 +205,7 @@ func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
 	}
 	return passkeys.New(passkeys.Config{
 		RPID: rpID, RPName: "Example", Origins: []string{page},
-		Credentials: s.credentials, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler),
+		Credentials: s.credentials, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener,
 	})
 }
 
@@ -611,6 +636,52 @@ func signInConcurrent(c *check, s *site) {
 			c.signsIn(s, phone, want)
 		}
 	})
+}
+
+func outcome(c *check, s *site) {
+	const good = `{"ceremony":"authentication","mode":"conditional","outcome":"cancelled","ms":1840}`
+	s.find = func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
+		if x.R.Header.Get("X-Tenant") == "failed" {
+			return s.passkeys, passkeys.ErrNotFound
+		}
+		return s.passkeys, nil
+	}
+	s.hooks.GetUser = func(passkeys.Exchange) (passkeys.User, error) {
+		c.errorf("GetUser is asked")
+		return passkeys.User{ID: "alice"}, nil
+	}
+	s.hooks.SessionID = func(passkeys.Exchange) string {
+		c.errorf("SessionID is asked")
+		return ""
+	}
+	for _, m := range []struct {
+		message
+		heard string
+	}{
+		{message{body: good}, "authentication conditional cancelled lt_2s"},
+		{message{body: strings.Replace(good, "1840", "2000", 1), chunked: true}, "authentication conditional cancelled lt_20s"},
+		{message{body: `{"ms":20000.5,"outcome":"network","mode":"upgrade","ceremony":"registration","x":1}`}, "registration upgrade network ge_20s"},
+		{message{body: good, contentType: "application/json; charset=utf-8", origin: "null", fetchSite: "same-origin"}, "authentication conditional cancelled lt_2s"},
+		{message{}, ""},
+		{message{body: "nonsense"}, ""},
+		{message{body: strings.Replace(good, "conditional", "upgrade", 1)}, ""},
+		{message{body: strings.Replace(good, "cancelled", "evil", 1)}, ""},
+		{message{body: strings.Replace(good, "1840", `"1840"`, 1)}, ""},
+		{message{body: strings.Replace(good, `"ms"`, `"mode":"immediate","ms"`, 1)}, ""},
+		{message{body: good + strings.Repeat(" ", 256)}, ""},
+		{message{body: good + strings.Repeat(" ", 64<<10), chunked: true}, ""},
+		{message{body: good, contentType: "text/plain"}, ""},
+		{message{body: good, contentType: "-"}, ""},
+		{message{body: good, origin: "https://evil.example"}, ""},
+		{message{body: good, tenant: "failed"}, ""},
+	} {
+		m.method, m.path, m.user = http.MethodPost, "/outcome", "alice"
+		what := fmt.Sprintf("%.100s of type %q from %q, tenant %q", m.body, m.contentType, m.origin, m.tenant)
+		c.answers(what, c.send(s, m.message), noContent())
+		if got := strings.Join(s.take(), ", "); got != m.heard {
+			c.errorf("%s: heard %q, want %q", what, got, m.heard)
+		}
+	}
 }
 
 func list(c *check, s *site) {
@@ -1323,6 +1394,7 @@ func methods(c *check, s *site) {
 		"/authenticate/finish": {http.MethodPost},
 		"/credentials":         {http.MethodGet},
 		"/signals":             {http.MethodGet},
+		"/outcome":             {http.MethodPost},
 		"/credentials/" + id:   {http.MethodPatch, http.MethodDelete},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

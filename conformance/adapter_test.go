@@ -192,13 +192,13 @@ func TestAdapterFaults(t *testing.T) {
 				return
 			}
 			next.ServeHTTP(w, r)
-		}), "begin-body payload_too_large"},
+		}), "begin-body payload_too_large outcome"},
 		{"a body has a default type", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Header.Get("Content-Type") == "" {
 				r.Header.Set("Content-Type", "application/json")
 			}
 			next.ServeHTTP(w, r)
-		}), "unsupported_media_type"},
+		}), "unsupported_media_type outcome"},
 		{"every body is JSON", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if kind := r.Header.Get("Content-Type"); kind == "text/plain" && (r.Method == http.MethodGet || r.Method == http.MethodDelete) {
 				http.Error(w, "no JSON", http.StatusUnsupportedMediaType)
@@ -249,11 +249,11 @@ func TestAdapterFaults(t *testing.T) {
 		{"the Origin is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Origin")
 			next.ServeHTTP(w, r)
-		}), "wrong_origin tenants"},
+		}), "wrong_origin tenants outcome"},
 		{"Sec-Fetch-Site is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Sec-Fetch-Site")
 			next.ServeHTTP(w, r)
-		}), "wrong_origin"},
+		}), "wrong_origin outcome"},
 		{"a request cannot be cancelled", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 		}), "storage_unavailable"},
@@ -279,7 +279,7 @@ func TestAdapterFaults(t *testing.T) {
 				once.Do(func() { first, err = find(x) })
 				return first, err
 			}
-		}), "tenants wrong_origin " + everyHook},
+		}), "tenants wrong_origin outcome " + everyHook},
 		{"who answers is found without the response", found(func(find finder) finder {
 			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
 				return find(passkeys.Exchange{W: httptest.NewRecorder(), R: x.R})

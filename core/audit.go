@@ -103,7 +103,8 @@ type AuditEvent struct {
 	Reason Reason
 	// Mode is how the ceremony was begun, "" where that is not known.
 	Mode Mode
-	// CeremonyID is the same for all events of one ceremony, from begin to finish:
+	// CeremonyID is the same for all events of one ceremony, from begin to finish,
+	// and for all upgrades that are begun with one grant:
 	// 16 characters of base64url. It is "" where no ceremony is known, such as
 	// for a state that was altered.
 	CeremonyID string

@@ -124,7 +124,8 @@ type Config struct {
 
 	// Audit receives one event per outcome. Default: none does.
 	Audit AuditSink
-	// Observer sees each step start and end. Default: none does.
+	// Observer sees each step start and end; a [ClientObserver] also hears how
+	// prompts ended that never came back. Default: none does.
 	Observer Observer
 	// Logger receives, at level Error, the failures of stores and hooks, of which
 	// clients learn nothing, and at level Warn why a response was refused, with

@@ -2,7 +2,7 @@
 // Level 3). It performs the two ceremonies, keeps their challenges honest,
 // watches the signature counters and manages what is registered. What a user and
 // a session are stays the application's business: it gives a store, a secret and
-// two hooks, and gets seven JSON routes.
+// two hooks, and gets JSON routes.
 //
 //	p, err := passkeys.New(passkeys.Config{
 //		RPID:        "example.org",
@@ -26,27 +26,67 @@
 //
 // # The routes
 //
-//	POST   /register/begin       options for navigator.credentials.create
+//	POST   /register/begin       {}, or {"mediation", "grant"}; options for navigator.credentials.create
 //	POST   /register/finish      {"credential", "state", "deviceName"?}
 //	POST   /authenticate/begin   {}, {"userId"}, {"username"} or {"mode"}; options for navigator.credentials.get
 //	POST   /authenticate/finish  {"credential", "state"}
 //	GET    /credentials          the user's passkeys
 //	PATCH  /credentials/{id}     {"deviceName"}
 //	DELETE /credentials/{id}
+//	GET    /signals              what the browser must know of the user's passkeys
+//	POST   /outcome              {"ceremony", "mode", "outcome", "ms"}; where [ClientObserver] listens
 //
 // Both begins answer {"publicKey": options, "state": text}. The options are the
 // JSON forms of WebAuthn L3 §5.4 and §5.5, which the browser's own
 // PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON
-// read; a credential is what its toJSON method returns. The mode is "conditional"
-// for autofill, whose state lives longer, or "immediate". Errors are
+// read; a credential is what its toJSON method returns, without the results of the
+// prf extension, which are keys of the user's and refused. The mode is
+// "conditional" for autofill, or "immediate". Errors are
 // {"error":{"code","message","id"}}: the codes are those of the Err variables, and
 // the id is the request's, which log records and audit events carry too; an
 // application's own routes answer alike with [WriteError]. A hook's own failure is
 // a 500 internal_error that says nothing.
 //
+// A page that is none of Config.Origins is answered wrong_origin. Where all of
+// these are http://localhost, the error lists them as "expected".
+//
 // A body is one JSON object of at most 64 KiB, in UTF-8. Each member that is read
 // occurs at most once, under its exact name; base64url has no padding. Members
 // that are not known are skipped.
+//
+// # Autofill
+//
+// A sign-in of mode "conditional" is begun by every page view, and most are never
+// finished. Its state lives for Config.ConditionalTTL. Its options have that as
+// their timeout, in milliseconds, which browsers ignore there: it tells the page
+// when to begin anew.
+//
+// # Passkey upgrades
+//
+// After a sign-in with a password that the browser has kept, some make a passkey
+// without asking (conditional create, WebAuthn L3 §5.1.3): no user touches anything,
+// and the response says so. [Passkeys.GrantUpgrade] gives the right to one, where
+// the password has been verified; the page begins with
+// {"mediation":"conditional","grant":"…"}, and hands "publicKey" and "mediation" of
+// the answer to the browser. A browser that does not want to fails, and nothing is
+// to be shown of it. Without a grant, for another user, in another session, after
+// two minutes or a second time there is no upgrade: at no other time does a browser
+// make a passkey behind its user's back. Hooks.Authorize is asked as of any other
+// registration, and is what stops whoever has stolen a session: an authenticator of
+// their own says that it was touched whether it was or not.
+//
+// # Signals
+//
+// Browsers offer passkeys that were revoked, and show names that have changed,
+// until they are told (WebAuthn L3 §5.1.10). GET /signals, or [Passkeys.Signals],
+// has what to tell them after every sign-in, registration, revocation and change of
+// the user's name:
+//
+//	for (const s of signals.allAcceptedCredentials) PublicKeyCredential.signalAllAcceptedCredentials(s);
+//	for (const s of signals.currentUserDetails) PublicKeyCredential.signalCurrentUserDetails(s);
+//
+// After the error credential_not_found, signalUnknownCredential takes the id of the
+// passkey that the page has sent.
 //
 // # Without a router
 //
@@ -54,7 +94,7 @@
 // [Passkeys.BeginAuthentication] and [Passkeys.FinishAuthentication] are the same
 // ceremonies, driven by hand; [Passkeys.Credentials], [Passkeys.Rename],
 // [Passkeys.Revoke], [Passkeys.RevokeAll] and [Passkeys.Restore] manage what is
-// registered.
+// registered, and [Provider] names whose it is.
 //
 // # One table and one secret
 //
@@ -78,7 +118,8 @@
 // fails does not use a state up, and may be tried again until it expires. Two
 // things follow. A user who finishes one registration twice at the same moment
 // with two new passkeys may get both; and a registration's state is good again,
-// for the same user until it expires, after its passkey was revoked. Whoever needs
+// for the same user until it expires, after its passkey was revoked. Both hold for
+// a grant, of which all that was begun with it is one use. Whoever needs
 // more sets Config.Challenges to a [ChallengeStore], whose states are spent by the
 // first attempt: [MemoryChallenges] for one process, or those of gormstore and
 // redisstore.
@@ -92,13 +133,14 @@
 // A challenge is 32 random bytes, for one ceremony of one purpose, mode, relying
 // party, user and session, and ends by the server's clock after
 // Config.ChallengeTTL. Origins match byte for byte. The RP id, user presence, and
-// where required user verification are enforced in both ceremonies. A key that
-// could never verify a signature is not registered. At registration, finish
-// belongs to the user who began; at sign-in, to the owner of the credential that
-// was named. A signature counter that goes back is a suspected clone and treated
-// as Config.SignCountPolicy says; a backup eligibility that changes is refused.
-// What exactly was wrong goes to Config.Audit, Config.Observer and Config.Logger
-// as a [Reason] and never to the client.
+// where required user verification are enforced in both ceremonies, and the two
+// latter of an upgrade alone are not. A key that could never verify a signature is
+// not registered. At registration, finish belongs to the user who began; at
+// sign-in, to the owner of the credential that was named. A signature counter that
+// goes back is a suspected clone and treated as Config.SignCountPolicy says; a
+// backup eligibility that changes is refused. What exactly was wrong goes to
+// Config.Audit, Config.Observer and Config.Logger as a [Reason] and never to the
+// client.
 //
 // Two changes of one credential at the same moment both stand: each is decided on
 // what is stored, and decided again when that was changed meanwhile. A counter

@@ -501,6 +501,47 @@ func ExampleObserver() {
 	// registration finish "" 1
 }
 
+// prompts is an observer that counts how prompts end, too.
+type prompts struct{ counter }
+
+func (p *prompts) ObserveClient(_ context.Context, o passkeys.ClientOutcome) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended[fmt.Sprintf("%s %s %s %s", o.Ceremony, o.Mode, o.Code, o.Duration)]++
+}
+
+// How many dismiss a prompt at a glance, and how many struggle with it.
+func ExampleClientObserver() {
+	metrics := &prompts{counter{ended: map[string]int{}}}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Observer:    metrics,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler, err := passkeys.Handler(p, passkeys.Hooks[passkeys.Exchange]{
+		GetUser: func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated },
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	server := httptest.NewServer(handler)
+	defer server.Close()
+	for _, ms := range []int{1200, 700, 31000} { // what the page posts
+		post(server, "/outcome", map[string]any{"ceremony": "authentication", "mode": "usernameless", "outcome": "cancelled", "ms": ms})
+	}
+	post(server, "/outcome", map[string]any{"ceremony": "authentication", "mode": "made up", "outcome": "cancelled", "ms": 1})
+	for _, what := range slices.Sorted(maps.Keys(metrics.ended)) {
+		fmt.Println(what, metrics.ended[what])
+	}
+	// Output:
+	// authentication usernameless cancelled ge_20s 1
+	// authentication usernameless cancelled lt_2s 2
+}
+
 // One application of many tenants, each a relying party of its own: the request
 // says which.
 func ExampleHandler_tenants() {
@@ -571,6 +612,7 @@ func ExampleRoutes() {
 	// PATCH /credentials/{id}
 	// DELETE /credentials/{id}
 	// GET /signals
+	// POST /outcome
 }
 
 // From the id in an audit event, or on the wire, to the one in the store.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -146,9 +147,23 @@ func FuzzFinishAuthentication(f *testing.F) {
 	})
 }
 
+// closedSets is an observer that is told nothing but what there is.
+type closedSets struct{}
+
+func (closedSets) Observe(ctx context.Context, _ Step) (context.Context, func(Outcome)) {
+	return ctx, func(Outcome) {}
+}
+
+func (closedSets) ObserveClient(_ context.Context, o ClientOutcome) {
+	known := o.Ceremony == CeremonyRegistration || o.Ceremony == CeremonyAuthentication
+	if !known || modeOf(o.Mode.code()) != o.Mode || !o.Code.known() || o.Duration != DurationUnder2s && o.Duration != DurationUnder20s && o.Duration != DurationFrom20s {
+		panic(fmt.Sprintf("told of %+v", o))
+	}
+}
+
 func FuzzRequestBody(f *testing.F) {
 	p, creation, request := outside(f)
-	p.cfg.Rand = rand.Reader
+	p.cfg.Rand, p.cfg.Observer = rand.Reader, closedSets{}
 	h, err := Handler(p, Hooks[Exchange]{
 		GetUser:  func(Exchange) (User, error) { return User{ID: "bob"}, nil },
 		FindUser: func(_ Exchange, name string) (string, error) { return "", nil },
@@ -156,12 +171,13 @@ func FuzzRequestBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials", "GET /signals"}
+	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials", "GET /signals", "POST /outcome"}
 	for i := range routes {
 		f.Add(uint(i), "application/json", []byte(`{"state":"handle","username":"a","deviceName":"b","credential":`+string(creation)+`}`))
 		f.Add(uint(i), "application/json; charset=utf-8", []byte(`{"state":"handle","userId":"a","credential":`+string(request)+`}`))
 		f.Add(uint(i), "application/json", []byte(`{"mode":"conditional","userId":""}`))
 		f.Add(uint(i), "application/json", []byte(`{"mediation":"conditional","grant":"handle"}`))
+		f.Add(uint(i), "application/json", []byte(`{"ceremony":"authentication","mode":"conditional","outcome":"cancelled","ms":1840}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint, contentType string, body []byte) {
 		method, path, _ := strings.Cut(routes[route%uint(len(routes))], " ")

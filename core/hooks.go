@@ -14,8 +14,8 @@ import "net/http"
 type Hooks[C any] struct {
 	// GetUser says who is signed in, or for a sign-up, who is about to exist: a
 	// new user with a random ID that nobody has, whom the session remembers. It is
-	// asked at both ends of a registration, which must name the same user, and
-	// for the management of passkeys. It returns ErrUnauthenticated for nobody.
+	// asked at both ends of a registration, which must name the same user, for the
+	// management of passkeys, and for signals. It returns ErrUnauthenticated for nobody.
 	// Required.
 	GetUser func(C) (User, error)
 
@@ -47,7 +47,7 @@ type Hooks[C any] struct {
 	// SessionID ties each ceremony to the browser session that begins it: a
 	// state that is carried to another session is as good as none. It returns
 	// the session's id or a value derived from it, the same at begin and finish;
-	// every route asks it.
+	// every route asks it, but for outcomes, which are of no session.
 	SessionID func(C) string
 
 	// Authorize is asked before a passkey is added (at both ends of the

@@ -25,10 +25,30 @@ const (
 
 // request is what an endpoint sees of an HTTP request.
 type request struct {
-	p        *Passkeys // who answers it
-	r        *http.Request
-	rule     bodyRule
-	answered func() bool // whether a hook has written the response
+	p    *Passkeys // who answers it
+	w    http.ResponseWriter
+	r    *http.Request
+	rule bodyRule
+	most int64 // bytes of the body
+}
+
+// answered reports whether a hook has written the response.
+func answered(w http.ResponseWriter) bool {
+	x, ok := w.(interface{ Written() bool })
+	return ok && x.Written()
+}
+
+// find returns who answers a request, and tells the operator where nobody can be
+// found.
+func (t *table[C]) find(ctx context.Context, c C) (*Passkeys, error) {
+	p, err := t.resolve(c)
+	if err == nil && p == nil {
+		err = errors.New("returned nil")
+	}
+	if err != nil {
+		return nil, hookError(ctx, slog.Default(), "the resolver of Passkeys", err)
+	}
+	return p, nil
 }
 
 // serve wraps an endpoint: whatever it returns becomes the answer, unless a hook
@@ -36,24 +56,15 @@ type request struct {
 func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWriter, *http.Request) {
 	return func(c C, w http.ResponseWriter, r *http.Request) {
 		ctx := ensureRequestID(r.Context())
-		answered := func() bool {
-			x, ok := w.(interface{ Written() bool })
-			return ok && x.Written()
-		}
-		p, err := t.resolve(c)
-		switch {
-		case err != nil:
-			err = hookError(ctx, slog.Default(), "the resolver of Passkeys", err)
-		case p == nil:
-			err = hookError(ctx, slog.Default(), "the resolver of Passkeys", errors.New("returned nil"))
-		case answered(): // which did not mean to let this pass
+		p, err := t.find(ctx, c)
+		if err == nil && answered(w) { // which did not mean to let this pass
 			return
 		}
 		var value any
 		if err == nil {
-			value, err = t.answer(ctx, c, request{p, r, rule, answered}, f)
+			value, err = t.answer(ctx, c, request{p, w, r, rule, maxBody}, f)
 		}
-		if answered() {
+		if answered(w) {
 			return
 		}
 		body, done := value.(encoded)
@@ -152,8 +163,8 @@ func (e *Error) body(requestID string) []byte {
 	return b
 }
 
-// decode reads the members of the body: one JSON object in UTF-8 of at most
-// 64 KiB, declared as application/json. Nothing is read before the declaration is
+// decode reads the members of the body: one JSON object in UTF-8 that is not too
+// large, declared as application/json. Nothing is read before the declaration is
 // seen, nothing is parsed before the size is known.
 func (q request) decode(members ...strictjson.Field) error {
 	declared := q.r.Header.Get("Content-Type")
@@ -162,7 +173,7 @@ func (q request) decode(members ...strictjson.Field) error {
 			return ErrUnsupportedMediaType
 		}
 	}
-	if q.r.ContentLength > maxBody {
+	if q.r.ContentLength > q.most {
 		return ErrPayloadTooLarge
 	}
 	if q.r.Body == nil { // a request that did not come through a server
@@ -173,7 +184,7 @@ func (q request) decode(members ...strictjson.Field) error {
 		return ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	switch b := body; {
-	case len(b) > maxBody:
+	case int64(len(b)) > q.most:
 		return ErrPayloadTooLarge
 	case len(b) == 0 && q.rule == optionalBody:
 		return nil
@@ -185,14 +196,14 @@ func (q request) decode(members ...strictjson.Field) error {
 	return nil
 }
 
-// read returns the body, or the first 64 KiB of it and a byte.
+// read returns the body, or of one that is too large its beginning and a byte.
 func (q request) read() ([]byte, error) {
 	if n := q.r.ContentLength; n > 0 { // of which net/http lets no more be read
 		body := make([]byte, n)
 		_, err := io.ReadFull(q.r.Body, body)
 		return body, err
 	}
-	return io.ReadAll(io.LimitReader(q.r.Body, maxBody+1))
+	return io.ReadAll(io.LimitReader(q.r.Body, q.most+1))
 }
 
 // parse reads a credential that was given by hand.

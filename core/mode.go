@@ -49,6 +49,17 @@ func modeOf(code byte) Mode {
 	return ""
 }
 
+// in reports whether a ceremony of this name can have this mode.
+func (m Mode) in(c CeremonyName) bool {
+	switch c {
+	case CeremonyRegistration:
+		return m.of(forRegistration, true)
+	case CeremonyAuthentication:
+		return m.of(forAuthentication, true) || m.of(forAuthentication, false)
+	}
+	return false
+}
+
 // of reports whether a challenge for this purpose, for somebody or for nobody
 // in particular, can have this mode.
 func (m Mode) of(p purpose, named bool) bool {

@@ -33,9 +33,9 @@ type Source[C any] interface {
 	*Passkeys | func(C) (*Passkeys, error)
 }
 
-// Routes returns the seven routes, or an error that matches [ErrConfiguration]
-// if GetUser is missing, or the source nil. Adapters call it; an application
-// calls its adapter.
+// Routes returns the routes, with the hooks that each asks, or an error that
+// matches [ErrConfiguration] if GetUser is missing, or the source nil. Adapters
+// call it; an application calls its adapter.
 //
 //	POST   /register/begin       GetUser, Authorize
 //	POST   /register/finish      GetUser, Authorize, OnRegistered
@@ -45,12 +45,17 @@ type Source[C any] interface {
 //	PATCH  /credentials/{id}     GetUser, Authorize
 //	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
 //	GET    /signals              GetUser
+//	POST   /outcome              none
+//
+// All but the last ask SessionID. It is there where the source is a function, or
+// Config.Observer a [ClientObserver].
 func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
-	t := &table[C]{hooks: h}
+	t, outcomes := &table[C]{hooks: h}, true // who listens is found for each request
 	switch s := any(source).(type) {
 	case *Passkeys:
 		if s != nil {
 			t.resolve = func(C) (*Passkeys, error) { return s, nil }
+			_, outcomes = s.cfg.Observer.(ClientObserver)
 		}
 	case func(C) (*Passkeys, error):
 		t.resolve = s
@@ -61,7 +66,7 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 	if h.GetUser == nil {
 		return nil, ErrConfiguration.explained("Hooks.GetUser: must be set")
 	}
-	return []Route[C]{
+	routes := []Route[C]{
 		{http.MethodPost, "/register/begin", t.serve(optionalBody, t.registerBegin)},
 		{http.MethodPost, "/register/finish", t.serve(requiredBody, t.registerFinish)},
 		{http.MethodPost, "/authenticate/begin", t.serve(optionalBody, t.authenticateBegin)},
@@ -70,7 +75,11 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 		{http.MethodPatch, "/credentials/{id}", t.serve(requiredBody, t.rename)},
 		{http.MethodDelete, "/credentials/{id}", t.serve(noBody, t.revoke)},
 		{http.MethodGet, "/signals", t.serve(noBody, t.signals)},
-	}, nil
+	}
+	if outcomes {
+		routes = append(routes, Route[C]{http.MethodPost, "/outcome", t.outcome})
+	}
+	return routes, nil
 }
 
 // Handler returns the routes on a plain http.ServeMux, whose own 404 and 405 are
@@ -327,7 +336,7 @@ func (t *table[C]) user(ctx context.Context, c C, q request, action Action) (Use
 			return User{}, hookError(ctx, q.p.cfg.Logger, "Authorize", err)
 		}
 	}
-	if q.answered() { // a hook that has answered did not mean to let this pass
+	if answered(q.w) { // a hook that has answered did not mean to let this pass
 		return User{}, ErrForbidden
 	}
 	return user, nil

@@ -17,9 +17,13 @@ const mediationConditional = "conditional"
 // had kept (conditional create, WebAuthn L3 §5.1.3). Call it where a password has
 // just been verified, and give the grant to the page that follows, which begins a
 // registration with it. Of that registration alone the user need be neither
-// present nor verified (§7.1 step 15): so whoever has stolen a session, and no
-// password, adds no passkey that its owner did not touch. For this the grant must
-// not be kept in the session, nor be given to any other page.
+// present nor verified (§7.1 step 15): so at no other time can a page, or a script
+// in it, have an honest browser make a passkey behind its user's back. For this the
+// grant must not be kept in the session, nor be given to any other page.
+//
+// Whether a registration may be at all is another question, which Hooks.Authorize
+// answers for this as for every other: an authenticator of a thief's own says that
+// it was touched whether it was or not.
 //
 // It is for this user, and for the session of ctx ([WithSessionID]), which is the
 // one that follows the sign-in: where Hooks.SessionID is set, the id that it will

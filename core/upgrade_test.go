@@ -146,9 +146,9 @@ func TestUpgradeOptions(t *testing.T) {
 	}
 }
 
-// Whoever has taken a session over, and has not the user's password, plants no
-// passkey that the user did not touch: none in any of these ways.
-func TestAStolenSessionPlantsNothing(t *testing.T) {
+// Whoever has taken a session over, or a page, and has not the user's password, gets
+// no passkey in that an honest browser made without its user: in none of these ways.
+func TestNothingIsMadeUnaskedWithoutAGrant(t *testing.T) {
 	ctx := passkeys.WithSessionID(context.Background(), "alice's")
 	other := passkeys.WithSessionID(context.Background(), "another")
 	framed := func() *passkeytest.Authenticator {
