@@ -92,6 +92,7 @@ func FuzzFinishRegistration(f *testing.F) {
 	p, creation, request := outside(f)
 	f.Add(creation)
 	f.Add(request)
+	f.Add(bytes.Replace(creation, []byte(`"credProps"`), []byte(`"prf":{"results":{"first":"AAAA"}},"credProps"`), 1))
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","attestationObject":"oA","transports":["usb"]}}`))
 	if _, err := p.BeginRegistration(context.Background(), RegistrationRequest{User: User{ID: "alice"}}); err != nil {
 		f.Fatal(err)
@@ -120,6 +121,7 @@ func FuzzFinishAuthentication(f *testing.F) {
 	p, creation, request := outside(f)
 	f.Add(request)
 	f.Add(creation)
+	f.Add(bytes.Replace(request, []byte(`"response"`), []byte(`"clientExtensionResults":{"prf":{"results":{}}},"response"`), 1))
 	f.Add([]byte(`{"id":"AA","rawId":"AA","type":"public-key","response":{"clientDataJSON":"e30","authenticatorData":"AA","signature":"AA"}}`))
 	var valid struct {
 		Response struct{ Signature, ClientDataJSON, AuthenticatorData string }

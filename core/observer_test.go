@@ -157,7 +157,8 @@ func TestObserverSeesClosedSetsOnly(t *testing.T) {
 		}
 	})
 	random := rand.New(rand.NewPCG(3, 3))
-	words := []string{`"state":"x"`, `"mode":"conditional"`, `"mode":"evil"`, `"userId":"evil"`, `"username":"evil"`, `"credential":{}`, `"credential":`}
+	words := []string{`"state":"x"`, `"mode":"conditional"`, `"mode":"evil"`, `"userId":"evil"`, `"username":"evil"`, `"credential":{}`, `"credential":`,
+		`"mediation":"conditional"`, `"mediation":"evil"`, `"grant":"evil"`}
 	n := 0
 	for range 3000 {
 		path := []string{"/register/begin", "/register/finish", "/authenticate/begin", "/authenticate/finish"}[random.IntN(4)]

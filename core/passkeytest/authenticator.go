@@ -128,7 +128,8 @@ type Authenticator struct {
 	Attachment string
 
 	// UserNotPresent and UserNotVerified clear the UP and the UV flag, which
-	// are set by default (WebAuthn Level 3 §6.1).
+	// are set by default (WebAuthn Level 3 §6.1). A passkey that a browser
+	// creates unasked, with mediation "conditional", has neither (§5.1.3).
 	UserNotPresent  bool
 	UserNotVerified bool
 
