@@ -71,10 +71,11 @@ func (e *Error) wrapping(cause error) *Error {
 
 // The decisions a caller can take. Each is an *Error; compare with [errors.Is].
 var (
-	// ErrChallengeNotFound: the state is unknown, was used before, was issued
-	// for something or somebody else, or was altered.
+	// ErrChallengeNotFound: the state, or the grant of an upgrade, is unknown, was
+	// used before, was issued for something or somebody else, or was altered.
 	ErrChallengeNotFound = &Error{Code: "challenge_not_found", Status: http.StatusBadRequest, Message: "The request is unknown or has been used already. Please start again."}
-	// ErrChallengeExpired: more than Config.ChallengeTTL has passed since begin.
+	// ErrChallengeExpired: more than Config.ChallengeTTL has passed since begin, or
+	// two minutes since a grant.
 	ErrChallengeExpired = &Error{Code: "challenge_expired", Status: http.StatusBadRequest, Message: "The request took too long. Please start again."}
 	// ErrAttestationVerification: the response to a registration did not verify.
 	ErrAttestationVerification = &Error{Code: "attestation_verification_failed", Status: http.StatusBadRequest, Message: "The passkey could not be verified."}

@@ -25,16 +25,16 @@ const mediationConditional = "conditional"
 // answers for this as for every other: an authenticator of a thief's own says that
 // it was touched whether it was or not.
 //
-// It is for this user, and for the session of ctx ([WithSessionID]), which is the
-// one that follows the sign-in: where Hooks.SessionID is set, the id that it will
-// return; else none. It is at most 1,024 letters, digits, '-', '_' and '.', and
+// The grant is for this user, and for the session of ctx ([WithSessionID]), which
+// is the one that follows the sign-in: where Hooks.SessionID is set, the id that it
+// will return; else none. It is at most 1,024 letters, digits, '-', '_' and '.', and
 // good for two minutes. It may be begun with more than once, but the first passkey
 // that is registered uses it up, with all that was begun with it; in a
 // [ChallengeStore], the first begin does. The limits are those of every
 // registration: two that finish at the same moment may both pass, and once the
-// passkey is revoked, the grant is good again until it expires. What was begun is
-// good for Config.ChallengeTTL after the grant, and in no frame of another site,
-// whatever Config.TopOrigins say.
+// passkey is revoked, the grant is good again until it expires. What was begun can
+// be finished until Config.ChallengeTTL after the grant has expired, and in no
+// frame of another site, whatever Config.TopOrigins say.
 //
 // It returns [ErrConfiguration] for a userID that is not 1 to 64 bytes, and
 // [ErrStorageUnavailable] if a store fails.
