@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
@@ -113,7 +114,7 @@ func write(w http.ResponseWriter, status int, body []byte) {
 
 // answer refuses what a page of another site sends, and asks the endpoint.
 func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (any, error) {
-	if !q.p.ours(q.r.Header) {
+	if !q.p.ours(q.r) {
 		origin := q.r.Header.Get("Origin")
 		q.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
 			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
@@ -134,15 +135,19 @@ func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (a
 //
 // An opaque origin is a sandboxed frame's; but a page of ours sends "null" as well,
 // under Referrer-Policy: no-referrer. Which of the two it is the browser tells by
-// Sec-Fetch-Site, a header that no page can set. For a name that is not listed it
-// says nothing: same-origin is also a site that is reached by another name than it
-// should be, and cross-site a page of a related origin, or in a frame.
-func (p *Passkeys) ours(h http.Header) bool {
-	switch origin := h.Get("Origin"); origin {
+// Sec-Fetch-Site, a header that no page can set. It says no more than that page and
+// server have one name, which must be one of ours: another may be that of a host
+// for its users' files, with the same cookies. Of a page that gives its name it says
+// nothing: cross-site is also one of a related origin, or in a frame.
+func (p *Passkeys) ours(r *http.Request) bool {
+	switch origin := r.Header.Get("Origin"); origin {
 	case "":
 		return true
 	case "null":
-		return h.Get("Sec-Fetch-Site") == "same-origin"
+		return r.Header.Get("Sec-Fetch-Site") == "same-origin" && slices.ContainsFunc(p.cfg.Origins, func(o string) bool {
+			_, host, web := strings.Cut(o, "://")
+			return web && host == r.Host
+		})
 	default:
 		return slices.Contains(p.cfg.Origins, origin)
 	}

@@ -92,7 +92,7 @@ func (t *table[C]) outcome(c C, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		if observer, ok := p.cfg.Observer.(ClientObserver); ok && p.ours(r.Header) {
+		if observer, ok := p.cfg.Observer.(ClientObserver); ok && p.ours(r) {
 			if o, ok := (request{p, w, r, requiredBody, maxOutcome}).outcome(); ok {
 				observer.ObserveClient(ctx, o)
 			}

@@ -200,7 +200,7 @@ func TestOutcomesWithoutAListener(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+	s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}, ""}
 	listening := newBench(t, func(c *passkeys.Config) { c.Observer = l }).Passkeys
 	for _, row := range []struct {
 		says   string

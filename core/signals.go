@@ -66,9 +66,7 @@ func (p *Passkeys) Signals(ctx context.Context, user User) (*Signals, error) {
 			continue
 		}
 		ours = append(ours, c)
-		if !c.HandleUnknown {
-			add(string(c.handle()))
-		}
+		add(string(c.handle())) // of one that is not known it is the user's id
 	}
 	for i := range accepted {
 		a := &accepted[i]

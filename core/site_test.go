@@ -28,6 +28,7 @@ type site struct {
 	t       *testing.T
 	handler http.Handler
 	header  http.Header
+	host    string // by which the server is asked
 }
 
 func newSite(t *testing.T, p *passkeys.Passkeys, configure ...func(*passkeys.Hooks[passkeys.Exchange])) *site {
@@ -42,13 +43,13 @@ func newSite(t *testing.T, p *passkeys.Passkeys, configure ...func(*passkeys.Hoo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+	return &site{t, handler, http.Header{"Content-Type": {"application/json"}}, "example.org"}
 }
 
 func (s *site) do(method, path, body string, want int) []byte {
 	s.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
-	r.Header = s.header.Clone()
+	r.Header, r.Host = s.header.Clone(), s.host
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	b, err := io.ReadAll(w.Body)
@@ -125,6 +126,17 @@ func TestOriginHeader(t *testing.T) {
 			}
 		}
 	}
+	// A page that hides its name has that of the server which it asks.
+	s.header.Set("Origin", "null")
+	s.header.Set("Sec-Fetch-Site", "same-origin")
+	for host, status := range map[string]int{
+		"example.org": http.StatusOK, "example.co.uk": http.StatusOK,
+		"files.example.org": http.StatusForbidden, "example.org:8443": http.StatusForbidden, "org": http.StatusForbidden, "": http.StatusForbidden,
+	} {
+		s.host = host
+		s.post("/authenticate/begin", "{}", status)
+	}
+	passed++ // two begins of one
 	if n := len(b.events.list); n != 2*passed {
 		t.Errorf("%d events: what is refused at the door begins nothing", n)
 	}
@@ -429,6 +441,18 @@ func TestUserVerificationReliable(t *testing.T) {
 				t.Errorf("verified at registration %v, now %v, synced %v: %v, reliable %v", row.then, row.now, row.synced, r.UserVerified, r.UserVerificationReliable)
 			}
 		}
+	}
+}
+
+// The log says which origin was refused, and no more of it than there can be of one.
+func TestARefusedOriginIsLogged(t *testing.T) {
+	var log strings.Builder
+	s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) }).Passkeys)
+	seen := "https://" + strings.Repeat("e", 248)
+	s.header.Set("Origin", seen+"vil.example")
+	s.post("/authenticate/begin", "", http.StatusForbidden)
+	if got := log.String(); !strings.Contains(got, "seen="+seen+" ") || !strings.Contains(got, origin) {
+		t.Errorf("the log: %s", got)
 	}
 }
 
@@ -821,7 +845,7 @@ func TestAResolverThatFindsNone(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+			s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}, ""}
 			for _, r := range everyRoute {
 				log.Reset()
 				answer := s.do(r.method, r.path, r.body, row.status)
@@ -865,7 +889,7 @@ func TestAResolverThatHasAnsweredLetsNothingPass(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}}
+		s := &site{t, handler, http.Header{"Content-Type": {"application/json"}}, ""}
 		for _, r := range append([]struct{ method, path, body string }{{http.MethodPost, "/authenticate/finish", string(body)}}, everyRoute...) {
 			if answer := s.do(r.method, r.path, r.body, http.StatusTeapot); string(answer) != "which tenant?\n" || hooks != 0 || len(b.events.list) != 0 {
 				t.Errorf("%s %s: %s, %d hooks were asked, %+v", r.method, r.path, answer, hooks, b.events.list)
@@ -899,7 +923,7 @@ func TestTenants(t *testing.T) {
 		s := &site{t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Host = host
 			handler.ServeHTTP(w, r)
-		}), http.Header{"Content-Type": {"application/json"}, "Origin": {"https://" + host}}}
+		}), http.Header{"Content-Type": {"application/json"}, "Origin": {"https://" + host}}, ""}
 		return s.do(method, path, body, want)
 	}
 	// One key for both, under one credential id; they agree in all they can.

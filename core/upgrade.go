@@ -31,7 +31,7 @@ const mediationConditional = "conditional"
 // good for two minutes. It may be begun with more than once, but the first passkey
 // that is registered uses it up, with all that was begun with it; in a
 // [ChallengeStore], the first begin does. The limits are those of every
-// registration: two that finish at the same moment may both pass, and once the
+// registration: those that finish at the same moment may all pass, and once the
 // passkey is revoked, the grant is good again until it expires. What was begun can
 // be finished until Config.ChallengeTTL after the grant has expired, and in no
 // frame of another site, whatever Config.TopOrigins say.
