@@ -21,6 +21,7 @@ import (
 	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/client"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 )
 
@@ -99,6 +100,7 @@ func adapterRows() []row[*site] {
 		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
 		{"unsupported_media_type", "A body that is not declared application/json is 415; parameters do not matter.", unsupportedMediaType},
 		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route that asks it.", storageUnavailable},
+		{"client", "The browser's half is served as it is, to anyone; a browser may keep it for ever under its version, and not under another.", browsersHalf},
 		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
 	}
 }
@@ -298,6 +300,7 @@ func (c *check) send(s *site, m message) answer {
 		r.Header.Set("Content-Type", "application/json")
 	}
 	r.Header.Set("Origin", cmp.Or(m.origin, origin))
+	r.Host = strings.TrimPrefix(origin, "https://")
 	if m.fetchSite != "" {
 		r.Header.Set("Sec-Fetch-Site", m.fetchSite)
 	}
@@ -730,6 +733,19 @@ func signals(c *check, s *site) {
 	}
 	c.answers("signals", get("alice"), ok(`{"allAcceptedCredentials":[`+list("YWxpY2U", id, "AQ")+`,`+list("b3RoZXI", "AA", "AQ")+
 		`],"currentUserDetails":[`+details("YWxpY2U", "alice@example.org")+`,`+details("b3RoZXI", "alice@example.org")+`]}`))
+}
+
+func browsersHalf(c *check, s *site) {
+	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return nil, passkeys.ErrForbidden }
+	for _, f := range client.Files() {
+		for _, query := range []string{"", "?v=" + f.Version, "?v=another"} {
+			want := httptest.NewRecorder()
+			f.ServeHTTP(want, httptest.NewRequestWithContext(c.ctx, http.MethodGet, "/"+query, nil))
+			want.Header().Del("Content-Length")
+			got := c.send(s, message{method: http.MethodGet, path: "/" + f.Name + query, origin: "https://elsewhere.example"})
+			c.answers(f.Name+query, got, answer{want.Code, want.Header(), want.Body.String()})
+		}
+	}
 }
 
 // patch and del are what alice sends to rename and to revoke.
@@ -1395,6 +1411,7 @@ func methods(c *check, s *site) {
 		"/credentials":         {http.MethodGet},
 		"/signals":             {http.MethodGet},
 		"/outcome":             {http.MethodPost},
+		"/client.js":           {http.MethodGet},
 		"/credentials/" + id:   {http.MethodPatch, http.MethodDelete},
 	} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {

@@ -134,6 +134,11 @@ func TestAdapterFaults(t *testing.T) {
 	}
 	const everyHook = "hook-headers hook-answer hook-error hook-panic"
 	faults := []fault[stage]{
+		{"no file may be kept", edited(func(r *http.Request, a *httptest.ResponseRecorder) {
+			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, ".") {
+				a.Header().Set("Cache-Control", "no-store")
+			}
+		}), "client"},
 		{"an answer ends in a line break", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
 			if a.Body.Len() != 0 {
 				a.Body.WriteByte('\n')

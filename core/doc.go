@@ -35,6 +35,7 @@
 //	DELETE /credentials/{id}
 //	GET    /signals              what the browser must know of the user's passkeys
 //	POST   /outcome              {"ceremony", "mode", "outcome", "ms"}; where [ClientObserver] listens
+//	GET    /client.js            the browser's half, with /words.js, /elements.js and the types of each
 //
 // Both begins answer {"publicKey": options, "state": text}. The options are the
 // JSON forms of WebAuthn L3 §5.4 and §5.5, which the browser's own
@@ -53,6 +54,17 @@
 // A body is one JSON object of at most 64 KiB, in UTF-8. Each member that is read
 // occurs at most once, under its exact name; base64url has no padding. Members
 // that are not known are skipped.
+//
+// # The page
+//
+// The module client.js that the routes serve does all that a page has to do, and
+// elements.js has two elements that are a whole front end: see package client.
+//
+//	import { passkeys } from '/auth/passkeys/client.js';
+//	const who = await passkeys().signIn();
+//
+// They do by themselves what the next three sections ask of a page, for whoever
+// writes their own.
 //
 // # Autofill
 //
@@ -116,8 +128,8 @@
 // exactly one succeeds. It remembers at most 16 that have not expired, one by one;
 // of more, it counts as used whatever was issued no later than the earliest. What
 // fails does not use a state up, and may be tried again until it expires. Two
-// things follow. A user who finishes one registration twice at the same moment
-// with two new passkeys may get both; and a registration's state is good again,
+// things follow. A user who finishes one registration several times at the
+// same moment with as many new passkeys may get them all; and a registration's state is good again,
 // for the same user until it expires, after its passkey was revoked. Both hold for
 // a grant, of which all that was begun with it is one use. Whoever needs
 // more sets Config.Challenges to a [ChallengeStore], whose states are spent by the

@@ -613,6 +613,12 @@ func ExampleRoutes() {
 	// DELETE /credentials/{id}
 	// GET /signals
 	// POST /outcome
+	// GET /client.d.ts
+	// GET /client.js
+	// GET /elements.d.ts
+	// GET /elements.js
+	// GET /words.d.ts
+	// GET /words.js
 }
 
 // From the id in an audit event, or on the wire, to the one in the store.

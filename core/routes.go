@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/passkeys-go/passkeys/core/client"
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
 )
@@ -46,9 +47,10 @@ type Source[C any] interface {
 //	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
 //	GET    /signals              GetUser
 //	POST   /outcome              none
+//	GET    /client.js            none; and the other files of package client
 //
-// All but the last ask SessionID. It is there where the source is a function, or
-// Config.Observer a [ClientObserver].
+// All that name a hook ask SessionID too. /outcome is there where the source is a
+// function, or Config.Observer a [ClientObserver].
 func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 	t, outcomes := &table[C]{hooks: h}, true // who listens is found for each request
 	switch s := any(source).(type) {
@@ -78,6 +80,10 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 	}
 	if outcomes {
 		routes = append(routes, Route[C]{http.MethodPost, "/outcome", t.outcome})
+	}
+	// What anyone may load is nobody's in particular: no hook is asked.
+	for _, f := range client.Files() {
+		routes = append(routes, Route[C]{http.MethodGet, "/" + f.Name, func(_ C, w http.ResponseWriter, r *http.Request) { f.ServeHTTP(w, r) }})
 	}
 	return routes, nil
 }
