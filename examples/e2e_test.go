@@ -6,19 +6,20 @@ package examples_test
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
-	"github.com/chromedp/chromedp"
+	"github.com/passkeys-go/passkeys/conformance/integration/browser"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
 )
 
@@ -28,7 +29,7 @@ func TestEndToEnd(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the examples: %v\n%s", err, out)
 	}
-	browser := startBrowser(t)
+	chromium := browser.StartChromium(t)
 	t.Run("bad configuration", func(t *testing.T) {
 		for _, framework := range []string{"gin", "echo", "chi"} {
 			program := exec.Command(filepath.Join(programs, framework))
@@ -42,7 +43,9 @@ func TestEndToEnd(t *testing.T) {
 	for _, framework := range []string{"gin", "echo", "chi"} {
 		t.Run(framework, func(t *testing.T) {
 			program := start(t, filepath.Join(programs, framework))
-			v := &visit{tab: openTab(t, browser, program.url), browser: browser, program: program}
+			b := chromium.Blank(t)
+			b.URL, b.Ready = program.url, knows
+			v := &visit{Tab: b, chromium: chromium, program: program, autofill: b.Before(withoutAutofill)}
 			for _, step := range story {
 				ok := t.Run(step.name, func(t *testing.T) {
 					v.TB = t
@@ -93,18 +96,67 @@ func TestFloodIsStemmed(t *testing.T) {
 
 // visit is what the steps of the story have in common.
 type visit struct {
-	*tab
-	browser context.Context
-	program *process
-	phone   *authenticator // has the first passkey
-	key     *authenticator // has the second
+	*browser.Tab
+	chromium *browser.Chromium
+	program  *process
+	autofill func()                 // lets the browser have it
+	phone    *browser.Authenticator // has the first passkey
+	key      *browser.Authenticator // has the second
 }
+
+// open opens the page, and waits until it knows who is signed in.
+func open(t testing.TB, chromium *browser.Chromium, url string) *browser.Tab {
+	t.Helper()
+	return chromium.Open(t, url, knows)
+}
+
+// knows is when the page does.
+const knows = `shown('#signed-in') || shown('#signed-out')`
+
+// says waits until the page says how what it was doing has gone.
+func says(b *browser.Tab, want string) {
+	b.Helper()
+	b.Reads("#status", want)
+}
+
+func (v *visit) says(want string) {
+	v.Helper()
+	says(v.Tab, want)
+}
+
+// refuses waits until the field is marked as wrong, with this text beside it that
+// a screen reader has for it too, and the keyboard in it.
+func (v *visit) refuses(field, want string) {
+	v.Helper()
+	v.Reads(field+"-error", want)
+	v.Wait(fmt.Sprintf(`((field) => field.ariaInvalid === 'true' && field === document.activeElement &&
+		document.getElementById(field.getAttribute('aria-describedby')) === document.querySelector(%q))(document.querySelector(%q))`, field+"-error", field))
+	v.says("")
+}
+
+func (v *visit) signOut() {
+	v.Helper()
+	v.Click("#sign-out")
+	v.says(signedOut)
+}
+
+// withoutAutofill is a browser that has no such thing. Virtual devices answer to it
+// at once, as no person does, who would be signed in again wherever they sign out.
+const withoutAutofill = `{
+	const all = PublicKeyCredential.getClientCapabilities();
+	PublicKeyCredential.getClientCapabilities = async () => ({ ...await all, conditionalGet: false });
+}`
 
 const (
 	ready     = "Your account is ready, and you are signed in."
 	signedIn  = "You are signed in."
 	signedOut = "You are signed out."
-	cancelled = "The prompt was cancelled, timed out, or found no passkey. Nothing has changed: try again when you are ready."
+	asking    = "Your browser is asking for a passkey."
+	cancelled = "Nothing has changed: the prompt was closed, ran out of time, or found no passkey. Try again when you are ready."
+	taken     = "This username is taken. Please choose another one."
+	wrongSite = "Passkeys do not work at this address. Open the page at the address that the demo showed when it started."
+	badName   = "A username has 1 to 64 visible characters."
+	onlyOne   = "This is the only passkey that lets you in, so it stays. Add another one first."
 )
 
 // story is what every program must tell in the same words. Each step begins
@@ -115,184 +167,315 @@ var story = []struct {
 	do       func(*visit)
 }{
 	{"a browser without WebAuthn", "The page says so, and its buttons do nothing.", func(v *visit) {
-		v.withoutWebAuthn(func() {
-			v.says("This browser cannot use passkeys here. Use a current Chrome, Edge, Firefox or Safari, over https or on localhost.")
-			v.wait(`document.querySelectorAll('form button:disabled').length === 2`)
-		})
+		restore := v.Before(`delete window.PublicKeyCredential`)
+		v.Open()
+		v.says("This browser cannot use passkeys here. Use a current Chrome, Edge, Firefox or Safari, over https or on localhost.")
+		v.Wait(`document.querySelectorAll('form button:disabled').length === 2`)
+		v.Fits("unsupported")
+		restore()
+		v.Open()
+	}},
+	{"the wrong address", "127.0.0.1 is not localhost: the page says at once that it is the address, and the console which and which.", func(v *visit) {
+		b := v.chromium.Blank(v.TB)
+		b.Before(`const { error } = console; console.error = (...all) => error(all.join(' '))`)
+		b.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		b.URL = strings.Replace(v.URL, "localhost", "127.0.0.1", 1)
+		b.Open()
+		says(b, wrongSite)
+		b.Click("#sign-in button")
+		says(b, wrongSite)
+		b.Wait(`document.querySelector('#notice').className === 'error'`)
+		b.Fits("wrong-site")
+		errors := b.Errors()
+		if len(errors) == 0 {
+			v.Error("the console says nothing")
+		}
+		for _, said := range errors {
+			if !strings.Contains(said, b.URL) || !strings.Contains(said, v.URL) {
+				v.Errorf("the console says %q; want both addresses", said)
+			}
+		}
+	}},
+	{"a sign-up without a name", "Nothing, blanks, or too much: the field says what is wrong with it until it is put right.", func(v *visit) {
+		for _, name := range []string{"\r", " \r", strings.Repeat("x", 65) + "\r"} {
+			v.Keys("#sign-up-name", name)
+			v.refuses("#sign-up-name", badName)
+		}
+		v.Fits("field")
+		v.Keys("#sign-up-name", "x")
+		v.Wait(`!document.querySelector('[aria-invalid]') && text('#sign-up-name-error') === ''`)
 	}},
 	{"sign-up", "Name, Enter, and the account exists with its first passkey, signed in.", func(v *visit) {
-		v.phone = v.newAuthenticator(webauthn.AuthenticatorTransportInternal, true)
-		v.fits("signed-out")
-		v.keys("#sign-up-name", "  Ann Example \r")
+		v.phone = v.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		v.Fits("signed-out")
+		v.Keys("#sign-up-name", "  Ann Example \r")
 		v.says(ready)
-		v.reads("#signed-in-title", "Hello, Ann Example")
-		v.reads("#passkeys", "Chrome on Linux Synced Added today · not used yet Rename Remove")
-		if n := v.phone.passkeys(); n != 1 {
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+		v.Wait(`document.activeElement.id === 'signed-in-title'`)
+		v.Reads("#passkeys", "Passkey Synced Added today · not used yet Rename Remove")
+		if n := v.phone.Passkeys(); n != 1 {
 			v.Errorf("the device keeps %d passkeys; want 1", n)
 		}
 	}},
 	{"the session", "Its cookie is out of reach of scripts and other sites, and a reload keeps it.", func(v *visit) {
-		c := v.cookie()
+		c := v.Cookie("passkeys_demo")
 		if c == nil || !c.HTTPOnly || c.SameSite != network.CookieSameSiteLax {
 			v.Fatalf("cookie = %+v; want HttpOnly, SameSite=Lax", c)
 		}
-		v.open()
-		v.reads("#signed-in-title", "Hello, Ann Example")
+		v.Open()
+		v.Reads("#signed-in-title", "Hello, Ann Example")
 	}},
 	{"sign-out", "The session ends on both sides.", func(v *visit) {
-		v.click("#sign-out")
-		v.says(signedOut)
-		if v.cookie() != nil {
+		v.signOut()
+		if v.Cookie("passkeys_demo") != nil {
 			v.Error("the browser still has the session's cookie")
 		}
-		v.open()
-		v.wait(`shown('#signed-out') && !shown('#signed-in')`)
+		v.Open()
+		v.Wait(`shown('#signed-out') && !shown('#signed-in')`)
 	}},
 	{"a username that is taken", "In any case of letters; and no passkey is made in vain.", func(v *visit) {
-		v.keys("#sign-up-name", "ANN example\r")
-		v.says("This username is taken. Please choose another one.")
-		if n := v.phone.passkeys(); n != 1 {
+		v.Keys("#sign-up-name", "ANN example\r")
+		v.refuses("#sign-up-name", taken)
+		if n := v.phone.Passkeys(); n != 1 {
 			v.Errorf("the device keeps %d passkeys; want 1", n)
 		}
 	}},
 	{"two who want one name at the same time", "One gets it, with the first passkey; the other's device forgets the passkey that it made.", func(v *visit) {
-		slow, fast := openTab(v, v.browser, v.url), openTab(v, v.browser, v.url)
-		device := slow.newAuthenticator(webauthn.AuthenticatorTransportInternal, true)
-		fast.newAuthenticator(webauthn.AuthenticatorTransportInternal, true)
-		arrived, release := slow.hold("/register/finish")
-		slow.keys("#sign-up-name", "Bob\r")
+		slow, fast := open(v, v.chromium, v.URL), open(v, v.chromium, v.URL)
+		device := slow.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		fast.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		arrived, release := slow.Hold("/register/finish")
+		slow.Keys("#sign-up-name", "Bob\r")
 		arrived()
-		fast.keys("#sign-up-name", "bob\r")
-		fast.says(ready)
+		fast.Keys("#sign-up-name", "bob\r")
+		says(fast, ready)
 		release()
-		slow.says("This username is taken. Please choose another one.")
-		if n := device.passkeys(); n != 0 {
+		slow.Reads("#sign-up-name-error", taken)
+		if n := device.Passkeys(); n != 0 {
 			v.Errorf("the device keeps %d passkeys; want none", n)
 		}
 	}},
+	{"a prompt that is open", "The page says that the browser is asking, and Cancel takes it back, with the keyboard where it was.", func(v *visit) {
+		v.phone.Present(false)
+		v.Click("#sign-in button")
+		v.says(asking)
+		v.Fits("asking")
+		v.Click("#cancel")
+		v.says("Cancelled. Nothing has changed.")
+		v.Wait(`!shown('#cancel') && document.activeElement.matches('#sign-in button') && document.querySelector('#notice').className === 'note'`)
+		v.phone.Present(true)
+	}},
+	{"another button while a prompt is open", "Does what it is for: the old prompt is called off, and heard of no more.", func(v *visit) {
+		b := open(v, v.chromium, v.URL)
+		device := b.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		device.Present(false)
+		b.Click("#sign-in button")
+		says(b, asking)
+		device.Present(true)
+		b.Keys("#sign-up-name", "Carol\r")
+		says(b, ready)
+		b.Reads("#signed-in-title", "Hello, Carol")
+	}},
 	{"a cancelled sign-in", "Is no error of anybody's, and says what to do.", func(v *visit) {
-		v.phone.verifies(false)
-		v.click("#sign-in button")
+		v.phone.Verifies(false)
+		v.Click("#sign-in button")
 		v.says(cancelled)
-		v.fits("cancelled")
-		v.phone.verifies(true)
+		v.Wait(`document.querySelector('#notice').className === 'note'`)
+		v.Fits("cancelled")
+		v.phone.Verifies(true)
+	}},
+	{"an old message", "Goes when the next thing is tried, even where that comes to nothing at once.", func(v *visit) {
+		v.Keys("#sign-up-name", "\r")
+		v.refuses("#sign-up-name", badName)
 	}},
 	{"sign-in without a username", "The passkey says who it is.", func(v *visit) {
-		v.click("#sign-in button")
+		v.Click("#sign-in button")
 		v.says(signedIn)
-		v.reads("#signed-in-title", "Hello, Ann Example")
-		v.reads("#passkeys", "Chrome on Linux Synced Added today · last used just now Rename Remove")
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+		v.Reads("#passkeys", "Passkey Synced Added today · last used just now Rename Remove")
 	}},
 	{"sign-in by username", "In any case of letters.", func(v *visit) {
-		v.click("#sign-out")
-		v.says(signedOut)
-		v.keys("#sign-in-name", "ann EXAMPLE\r")
+		v.signOut()
+		v.Keys("#sign-in-name", "ann EXAMPLE\r")
 		v.says(signedIn)
-		v.reads("#signed-in-title", "Hello, Ann Example")
+		v.Reads("#signed-in-title", "Hello, Ann Example")
 	}},
 	{"sign-in by nobody's username", "Looks like that of a user whose passkeys are elsewhere: who has an account is not told.", func(v *visit) {
-		v.click("#sign-out")
-		v.says(signedOut)
-		v.keys("#sign-in-name", "nobody\r")
+		v.signOut()
+		v.Keys("#sign-in-name", "nobody\r")
 		v.says(cancelled)
-		v.keys("#sign-in-name", "\r")
+		v.Keys("#sign-in-name", "\r")
 		v.says(signedIn)
 	}},
+	{"sign-in from the field's suggestions", "No button is pressed: the browser offers the passkey where a username is typed.", func(v *visit) {
+		v.signOut()
+		v.autofill()
+		v.Open()
+		v.says(signedIn)
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+		v.Wait(`document.querySelector('#sign-in-name').autocomplete === 'username webauthn'`)
+		v.Click("#sign-out") // and the page offers it again
+		v.says(signedIn)
+		v.autofill = v.Before(withoutAutofill)
+		v.Open()
+	}},
 	{"rename", "The new name is there after a reload too; Cancel and Escape change nothing.", func(v *visit) {
-		v.click(".rename")
-		v.fits("rename")
-		v.keys("#new-name", "Not this one")
-		v.click("#rename .cancel")
-		v.wait(`!shown('#rename')`)
-		v.click(".rename")
-		v.wait(`document.querySelector('#new-name').value === 'Chrome on Linux'`)
-		v.keys("#new-name", "Nor this one\x1b")
-		v.wait(`!shown('#rename')`)
-		v.click(".rename")
-		v.keys("#new-name", "Ann's phone\r")
+		v.Click(".rename")
+		v.Fits("rename")
+		v.Keys("#new-name", "Not this one")
+		v.Click("#rename .cancel")
+		v.Wait(`!shown('#rename')`)
+		v.Click(".rename")
+		v.Wait(`document.querySelector('#new-name').value === ''`)
+		v.Keys("#new-name", "Nor this one\x1b")
+		v.Wait(`!shown('#rename')`)
+		v.Click(".rename")
+		v.Keys("#new-name", "Ann's phone\r")
 		v.says("The passkey has a new name.")
-		v.open()
-		v.reads("#passkeys .name", "Ann's phone")
+		v.Wait(`document.activeElement.matches('.rename')`)
+		v.Open()
+		v.Reads("#passkeys .name", "Ann's phone")
+	}},
+	{"a rename to nothing", "Blanks are no name, and a name has an end: the dialog stays, and the name.", func(v *visit) {
+		v.Click(".rename")
+		v.Keys("#new-name", "   \r")
+		v.refuses("#new-name", "Please enter a name.")
+		v.Fits("rename-blank")
+		v.Keys("#new-name", strings.Repeat("x", 65)+"\r")
+		v.refuses("#new-name", "A name has at most 64 characters.")
+		v.Wait(`shown('#rename')`)
+		v.Press("\x1b")
+		v.Wait(`!shown('#rename')`)
+		v.Open()
+		v.Reads("#passkeys .name", "Ann's phone")
 	}},
 	{"a device that has a passkey already", "Gets no second one for the same account.", func(v *visit) {
-		v.click("#add")
+		v.Click("#add")
 		v.says("This device has a passkey for your account already. To add another one, use another device.")
 	}},
 	{"a cancelled registration", "Adds nothing.", func(v *visit) {
-		v.key = v.newAuthenticator(webauthn.AuthenticatorTransportUsb, false)
-		v.phone.present(false)
-		v.key.verifies(false)
-		v.click("#add")
+		v.key = v.NewAuthenticator(webauthn.AuthenticatorTransportUsb, false)
+		v.phone.Present(false)
+		v.key.Verifies(false)
+		v.Click("#add")
 		v.says(cancelled)
-		v.wait(`document.querySelectorAll('#passkeys li').length === 1`)
-		v.key.verifies(true)
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
+		v.key.Verifies(true)
 	}},
 	{"a second passkey", "On another device, for the same account.", func(v *visit) {
-		v.click("#add")
+		v.Click("#add")
 		v.says("The passkey is added.")
-		v.reads("#passkeys li:nth-child(2)", "Security key This device only Added today · not used yet Rename Remove")
-		v.reads("#signed-in-title", "Hello, Ann Example")
-		v.fits("signed-in")
+		v.Reads("#passkeys li:nth-child(2)", "Security key On one device Added today · not used yet Rename Remove")
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+		v.Fits("signed-in")
 	}},
-	{"remove", "Asks first; Keep it keeps it.", func(v *visit) {
-		v.click("li:first-child .remove")
-		v.reads("#remove-text", "“Ann's phone” will no longer sign you in. Delete it on your device too.")
-		v.fits("remove")
-		v.press("\r") // the focus is on Keep it
-		v.wait(`!shown('#remove') && document.querySelectorAll('#passkeys li').length === 2`)
-		v.click("li:first-child .remove")
-		v.click("#remove .primary")
+	{"remove", "Asks first; Keep it keeps it. The device forgets the passkey, so the person need not see to that.", func(v *visit) {
+		v.Click("li:first-child .remove")
+		v.Reads("#remove-text", "“Ann's phone” will no longer sign you in.")
+		v.Fits("remove")
+		v.Press("\r") // the focus is on Keep it
+		v.Wait(`!shown('#remove') && document.querySelectorAll('#passkeys li').length === 2`)
+		v.Click("li:first-child .remove")
+		v.Click("#remove .primary")
 		v.says("The passkey is removed.")
-		v.open()
-		v.wait(`document.querySelectorAll('#passkeys li').length === 1`)
-		v.reads("#passkeys .name", "Security key")
+		if n := v.phone.Passkeys(); n != 0 {
+			v.Errorf("the device keeps %d passkeys; want none", n)
+		}
+		v.Open()
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
+		v.Reads("#passkeys .name", "Security key")
 	}},
 	{"the last passkey", "Stays, because there would be no way back: the page says so, and the server insists.", func(v *visit) {
-		v.click(".remove")
-		v.says("This is your only passkey. Without it there would be no way back into your account: add another one first.")
-		v.wait(`!shown('#remove')`)
-		must(v.tab, v.within(func(ctx context.Context) error {
-			code, err := chromedp.Run(ctx, chromedp.Evaluate[string](
-				"fetch(`/auth/passkeys/credentials/${document.querySelector('#passkeys li').dataset.id}`, { method: 'DELETE' }).then((r) => r.json()).then((body) => body.error.code)",
-				chromedp.EvalAwaitPromise))
-			if err == nil && code != "last_credential" {
-				v.Errorf("the server answers %q", code)
-			}
-			return err
-		}))
-		v.open()
-		v.wait(`document.querySelectorAll('#passkeys li').length === 1`)
+		v.Click(".remove")
+		v.says(onlyOne)
+		v.Wait(`!shown('#remove')`)
+		v.Fits("last")
+		if code := v.removesElsewhere("li"); code != "last_credential" {
+			v.Errorf("the server answers %q", code)
+		}
+		v.Open()
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
 	}},
 	{"sign-in with a removed passkey", "Is refused, and the device forgets the passkey, so that it is not offered again.", func(v *visit) {
-		v.click("#sign-out")
-		v.says(signedOut)
-		v.phone.present(true)
-		v.key.present(false)
-		v.click("#sign-in button")
-		v.says("This passkey is not known here. It may have been removed from its account. Use another one.")
-		v.wait(`shown('#signed-out') && !shown('#signed-in')`)
-		if n := v.phone.passkeys(); n != 0 {
+		v.key.Present(false)
+		v.phone.Present(true)
+		v.Click("#add")
+		v.says("The passkey is added.")
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 2`)
+		if code := v.removesElsewhere("li:nth-child(2)"); code != "" { // where this browser hears nothing of it
+			v.Errorf("the server answers %q", code)
+		}
+		v.signOut()
+		v.Click("#sign-in button")
+		v.says("This passkey is not known here: it may have been removed. Please use another one.")
+		v.Wait(`shown('#signed-out') && !shown('#signed-in')`)
+		v.Fits("not-known")
+		if n := v.phone.Passkeys(); n != 0 {
 			v.Errorf("the device keeps %d passkeys; want none", n)
 		}
 	}},
 	{"sign-in with the other passkey", "It opens the same account.", func(v *visit) {
-		v.phone.present(false)
-		v.key.present(true)
-		v.click("#sign-in button")
+		v.phone.Present(false)
+		v.key.Present(true)
+		v.Click("#sign-in button")
 		v.says(signedIn)
-		v.reads("#signed-in-title", "Hello, Ann Example")
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+	}},
+	{"a browser that cannot be told", "The person is asked to see to the device themselves.", func(v *visit) {
+		v.key.Present(false)
+		v.phone.Present(true)
+		v.Click("#add")
+		v.says("The passkey is added.")
+		restore := v.Before(`delete PublicKeyCredential.signalAllAcceptedCredentials`)
+		v.Open()
+		v.Click("li:last-child .remove")
+		v.Reads("#remove-text", "“Passkey” will no longer sign you in. Delete it on your device too.")
+		v.Press("\r")
+		v.Wait(`!shown('#remove')`)
+		restore()
+		v.Open()
+	}},
+	{"a passkey that was copied", "Signs nobody in any more; its owner reads where to ask, and may remove it, but not the one that is left.", func(v *visit) {
+		v.signOut()
+		v.phone.Present(false)
+		v.key.Rewind()
+		v.key.Present(true)
+		v.Click("#sign-in button")
+		v.says("This passkey may have been copied and cannot be used. Please use another one.")
+		v.key.Present(false)
+		v.phone.Present(true)
+		v.Click("#sign-in button")
+		v.says(signedIn)
+		v.Reads("li:first-child .badge", "Switched off")
+		v.Wait(`shown('li:first-child .help') && text('li:first-child .help').includes('help@example.com') && !shown('li:last-child .help')`)
+		v.Fits("copied")
+		v.Click("li:last-child .remove")
+		v.says(onlyOne)
+		v.Click("li:first-child .remove")
+		v.Click("#remove .primary")
+		v.says("The passkey is removed.")
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
 	}},
 	{"a session that has ended elsewhere", "Leads back to the sign-in, with a word of why.", func(v *visit) {
-		call(v.tab, network.ClearBrowserCookies, struct{}{})
-		v.click("#add")
+		browser.Call(v.Tab, network.ClearBrowserCookies, struct{}{})
+		v.Click("#add")
 		v.says("You have been signed out. Please sign in again.")
-		v.wait(`shown('#signed-out') && !shown('#signed-in')`)
+		v.Wait(`shown('#signed-out') && !shown('#signed-in')`)
 	}},
 	{"a server that is gone", "Is told apart from a passkey that does not work; the program itself ends in order.", func(v *visit) {
 		v.program.interrupt(v.TB)
-		v.click("#sign-in button")
-		v.says("The server cannot be reached. Check your connection and try again.")
+		v.Click("#sign-in button")
+		v.says("The server cannot be reached. Please check your connection and try again.")
+		v.Fits("gone")
 	}},
+}
+
+// removesElsewhere has the passkey of a row removed without a word to the browser,
+// and returns the code of the server's refusal, if it refuses.
+func (v *visit) removesElsewhere(row string) (code string) {
+	v.Helper()
+	v.Eval(fmt.Sprintf("fetch(`/auth/passkeys/credentials/${document.querySelector('#passkeys %s').dataset.id}`, { method: 'DELETE' }).then((r) => r.status === 204 ? '' : r.json().then((body) => body.error.code))", row), &code)
+	return code
 }
 
 // process is a running example.
@@ -312,6 +495,7 @@ func start(t *testing.T, path string) *process {
 	p.cmd.Dir = t.TempDir()
 	p.cmd.Env = append(os.Environ(), "ADDR=localhost:0", "DATABASE_URL=", "REDIS_URL=",
 		"PASSKEYS_RP_ID=", "PASSKEYS_RP_NAME=", "PASSKEYS_EXPECTED_ORIGINS=",
+		"PASSKEYS_SIGN_COUNT_POLICY=flag-disable",
 		"PASSKEYS_TIMEOUT=5s") // in which a prompt ends that nobody answers
 	var stderr bytes.Buffer
 	p.cmd.Stderr = &stderr
@@ -342,7 +526,7 @@ func start(t *testing.T, path string) *process {
 	}()
 	select {
 	case p.url = <-url:
-	case <-time.After(patience):
+	case <-time.After(browser.Patience):
 	}
 	if p.url == "" {
 		_ = p.cmd.Process.Kill()
@@ -363,7 +547,7 @@ func (p *process) interrupt(t testing.TB) {
 		if err != nil {
 			t.Fatalf("the program ended with %v; want status 0", err)
 		}
-	case <-time.After(patience):
-		t.Fatalf("the program is still there %v after SIGINT", patience)
+	case <-time.After(browser.Patience):
+		t.Fatalf("the program is still there %v after SIGINT", browser.Patience)
 	}
 }

@@ -5,13 +5,13 @@ go 1.26.0
 require (
 	github.com/alexedwards/scs/v2 v2.9.0
 	github.com/chromedp/cdproto v0.159.2
-	github.com/chromedp/chromedp v0.23.0
 	github.com/gin-gonic/gin v1.12.0
 	github.com/glebarez/sqlite v1.11.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-chi/httprate v0.16.1
 	github.com/labstack/echo/v4 v4.16.0
 	github.com/passkeys-go/passkeys/chipasskeys v0.1.0
+	github.com/passkeys-go/passkeys/conformance/integration v0.1.0
 	github.com/passkeys-go/passkeys/core v0.1.0
 	github.com/passkeys-go/passkeys/echopasskeys v0.1.0
 	github.com/passkeys-go/passkeys/ginpasskeys v0.1.0
@@ -29,6 +29,7 @@ require (
 	github.com/bytedance/sonic v1.15.0 // indirect
 	github.com/bytedance/sonic/loader v0.5.0 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
+	github.com/chromedp/chromedp v0.23.0 // indirect
 	github.com/cloudwego/base64x v0.1.6 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
@@ -49,8 +50,8 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/jackc/pgpassfile v1.0.0 // indirect
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
-	github.com/jackc/pgx/v5 v5.10.0 // indirect
-	github.com/jackc/puddle/v2 v2.2.2 // indirect
+	github.com/jackc/pgx/v5 v5.12.0 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/jinzhu/inflection v1.0.0 // indirect
 	github.com/jinzhu/now v1.1.5 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
@@ -91,6 +92,7 @@ require (
 replace (
 	github.com/passkeys-go/passkeys/chipasskeys => ../chipasskeys
 	github.com/passkeys-go/passkeys/conformance => ../conformance
+	github.com/passkeys-go/passkeys/conformance/integration => ../conformance/integration
 	github.com/passkeys-go/passkeys/core => ../core
 	github.com/passkeys-go/passkeys/echopasskeys => ../echopasskeys
 	github.com/passkeys-go/passkeys/ginpasskeys => ../ginpasskeys

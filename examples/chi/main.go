@@ -24,7 +24,7 @@ func router(a *app.App) (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer)
 
-	// The passkeys: seven routes, and what the application has to say to them.
+	// The passkeys: their routes, and what the application has to say to them.
 	var err error
 	r.Route("/auth/passkeys", func(r chi.Router) {
 		r.Use(middleware.ClientIPFromRemoteAddr) // behind a proxy: middleware.ClientIPFromXFF

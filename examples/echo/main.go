@@ -23,7 +23,7 @@ func router(a *app.App) (http.Handler, error) {
 	e := echo.New()
 	e.Use(middleware.Recover())
 
-	// The passkeys: seven routes, and what the application has to say to them.
+	// The passkeys: their routes, and what the application has to say to them.
 	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy: echo.ExtractIPFromXFFHeader()
 	limit := middleware.RateLimiter(middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
 		Rate: rate.Limit(app.RateLimit / app.RateWindow.Seconds()), Burst: app.RateLimit,

@@ -26,7 +26,7 @@ func router(a *app.App) (http.Handler, error) {
 		return nil, err
 	}
 
-	// The passkeys: seven routes, and what the application has to say to them.
+	// The passkeys: their routes, and what the application has to say to them.
 	err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, ginpasskeys.Hooks{
 		GetUser: func(c *gin.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request.Context())

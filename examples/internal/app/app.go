@@ -38,12 +38,14 @@ type Me struct {
 }
 
 // What a session holds: the id of who is signed in, or the id and name of who is
-// about to sign up, and an id of its own.
+// about to sign up, an id of its own, and that of the passkey it was signed in
+// with.
 const (
 	keyUser        = "user"
 	keyPendingID   = "pending_id"
 	keyPendingName = "pending_name"
 	keySession     = "session"
+	keyPasskey     = "passkey"
 )
 
 // BeginSignUp remembers in the session who wants to sign up. The account is
@@ -122,6 +124,14 @@ func (a *App) Authenticated(ctx context.Context, userID string) (Me, error) {
 	a.signIn(ctx, userID)
 	return Me{owner.DisplayName}, nil
 }
+
+// Uses remembers in the session with which passkey it was signed in.
+func (a *App) Uses(ctx context.Context, credentialID []byte) {
+	a.sessions.Put(ctx, keyPasskey, passkeys.EncodeID(credentialID))
+}
+
+// Passkey returns its id, for the page to mark it.
+func (a *App) Passkey(ctx context.Context) string { return a.sessions.GetString(ctx, keyPasskey) }
 
 // FindUser is the hook of the same name.
 func (a *App) FindUser(ctx context.Context, username string) (userID string, err error) {
