@@ -19,8 +19,9 @@ import (
 // The imports that a block of the README which is no whole file may use, by the
 // name it uses them under.
 var readmeImports = map[string]string{
-	"os":  "os",
-	"chi": "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
+	"os":     "os",
+	"client": "github.com/passkeys-go/passkeys/core/client",
+	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v4", "echopasskeys": "github.com/passkeys-go/passkeys/echopasskeys",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
 	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
@@ -34,6 +35,8 @@ const readmeFunction = `
 func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 	currentUser func(*http.Request) (passkeys.User, error),
 	startSession func(http.ResponseWriter, *http.Request, string) error,
+	checkPassword func(*http.Request) (userID, sessionID string, err error),
+	handler http.Handler,
 	send func([]byte) json.RawMessage,
 ) error {
 	{
@@ -45,20 +48,81 @@ func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 
 var (
 	readmeBlock     = regexp.MustCompile("(?s)```go\n(.*?)```")
+	readmeScript    = regexp.MustCompile("(?s)```js\n(.*?)```")
 	readmeQualifier = regexp.MustCompile(`\b([a-z]+)\.[A-Z]`)
 	readmeVariable  = regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? :=`)
 )
 
-// TestReadme compiles every Go block of the README.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
+// readmePages are the pages whose blocks must be right.
+var readmePages = []string{"README.md", "docs/browser.md"}
+
+// readmeBlocks returns what is in the blocks of all pages, which must be at least so
+// many.
+func readmeBlocks(t *testing.T, block *regexp.Regexp, atLeast int) (sources []string) {
+	t.Helper()
+	for _, name := range readmePages {
+		page, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(sources)
+		for _, m := range block.FindAllStringSubmatch(string(page), -1) {
+			sources = append(sources, m[1])
+		}
+		if len(sources) == before {
+			t.Errorf("%s: no block", name)
+		}
+	}
+	if len(sources) < atLeast {
+		t.Fatalf("%d blocks; want at least %d", len(sources), atLeast)
+	}
+	return sources
+}
+
+// What a block of JavaScript may take for granted.
+const readmeGlobals = `
+declare const button: HTMLButtonElement, signInButton: HTMLButtonElement, registerButton: HTMLButtonElement;
+declare const form: HTMLFormElement;
+declare const token: string, grant: string;
+declare const error: unknown;
+interface Credential { toJSON(): unknown }
+declare function welcome(signedIn?: unknown): void;
+declare function complain(error: unknown): void;
+declare function say(text: string): void;
+`
+
+// TestReadmeScripts holds every block of JavaScript to the types of the client.
+func TestReadmeScripts(t *testing.T) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := readmeBlock.FindAllSubmatch(readme, -1)
-	if len(blocks) < 9 {
-		t.Fatalf("%d Go blocks", len(blocks))
+	client := filepath.ToSlash(filepath.Join(root, "core", "client"))
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
+	args := []string{"--ignoreConfig", "--noEmit", "--allowJs", "--checkJs", "--strict", "false", "--target", "es2024",
+		"--lib", "es2024,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler", "--moduleDetection", "force", "--types", ""}
+	for i, source := range readmeBlocks(t, readmeScript, 8) {
+		source = strings.NewReplacer("/auth/passkeys/client.js'", client+"/client.js'", "/auth/passkeys/words.js'", client+"/words.js'",
+			"'passkeys-go'", "'"+client+"/client.js'").Replace(source)
+		args = append(args, write(fmt.Sprint("block", i, ".js"), source))
+	}
+	// Not a module, so that what it declares is everywhere.
+	globals := write("globals.d.ts", readmeGlobals)
+	tsc := filepath.Join(root, "tools", "web", "node_modules", ".bin", "tsc")
+	if out, err := exec.Command(tsc, append(args, globals)...).CombinedOutput(); err != nil {
+		t.Errorf("tsc: %v\n%s", err, out)
+	}
+}
+
+// TestReadme compiles every Go block.
+func TestReadme(t *testing.T) {
 	here, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +130,7 @@ func TestReadme(t *testing.T) {
 	dir := t.TempDir()
 	overlay := map[string]string{}
 	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
-	for i, block := range blocks {
-		source := string(block[1])
+	for i, source := range readmeBlocks(t, readmeBlock, 12) {
 		if !strings.HasPrefix(source, "package ") {
 			source = readmeFile(source)
 		}
