@@ -13,7 +13,7 @@ import (
 )
 
 // Patience is how long a page may take to get where a test waits for it.
-const Patience = 20 * time.Second
+const Patience = time.Minute
 
 // Page is what a test can do with a page in either browser.
 type Page interface {

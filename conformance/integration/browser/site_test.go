@@ -16,7 +16,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/glebarez/sqlite"
 	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/gormstore"
+	"gorm.io/gorm"
+	"gorm.io/gorm/logger"
 )
 
 // site is an application with passkeys, on http://localhost, with one user, who is
@@ -24,7 +28,7 @@ import (
 type site struct {
 	*httptest.Server
 	p     *passkeys.Passkeys
-	store *passkeys.MemoryCredentials
+	store passkeys.CredentialRepository
 	local string // its URL
 
 	mu         sync.Mutex
@@ -104,11 +108,30 @@ func (s *site) hooks() passkeys.Hooks[passkeys.Exchange] {
 	}
 }
 
+// newStore is the database of the examples: SQLite, in a file.
+func newStore(t testing.TB) passkeys.CredentialRepository {
+	t.Helper()
+	dsn := filepath.Join(t.TempDir(), "test.db") + "?_pragma=busy_timeout(5000)&_pragma=synchronous(OFF)"
+	db, err := gorm.Open(sqlite.Open(dsn), &gorm.Config{Logger: logger.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := gormstore.Migrate(db); err != nil {
+		t.Fatal(err)
+	}
+	pool, err := db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pool.Close() })
+	return gormstore.NewCredentials(db)
+}
+
 // newSite runs one until the test ends. change, where it is not nil, has its own
 // idea of the configuration.
 func newSite(t testing.TB, change func(*passkeys.Config)) *site {
 	t.Helper()
-	s := &site{store: passkeys.NewMemoryCredentials(), posts: map[string][]string{}}
+	s := &site{store: newStore(t), posts: map[string][]string{}}
 	s.Server = httptest.NewUnstartedServer(nil)
 	s.local = strings.Replace("http://"+s.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
 	cfg := s.config()
