@@ -133,6 +133,14 @@ var rows = []row{
 		await passkeys({ base: '/auth/passkeys' }).signIn();
 		await first;
 		equal(device.calls.some((c) => c.overlaps), false, 'overlaps');`},
+	{name: "one page, two modules", sentence: "So do those that come of loading the file under two URLs.", script: registered + `
+		const other = await import('/auth/passkeys/client.js?v=other');
+		device.next.push(hangs);
+		const first = fails(pk.signIn(), 'aborted');
+		await device.called(2);
+		equal((await other.passkeys().signIn()).status, 'ok');
+		await first;
+		equal(device.calls.some((c) => c.overlaps), false, 'overlaps');`},
 	{name: "begin in flight", sentence: "A ceremony that is still asking for its options is ended too, and shows nothing.", script: registered + `
 		await fault('/authenticate/begin', { held: true });
 		const first = fails(pk.signIn(), 'aborted');
@@ -657,6 +665,20 @@ var rows = []row{
 		PublicKeyCredential.signalAllAcceptedCredentials = throws('NotAllowedError');
 		equal((await pk.signIn()).status, 'ok');
 		equal(signalled(), ['CurrentUserDetails']);`},
+	{name: "signals that are late", sentence: "A list that was asked for before a passkey was registered is not told after: the browser would hide the new one.", script: `
+		let release;
+		const held = new Promise((resolve) => (release = resolve));
+		const late = passkeys({ fetch: async (...a) => { const response = await fetch(...a); await held; return response; } }).signals();
+		while (!(await posted('/signals')).length);
+		await pk.register();
+		equal(signalled(), ['AllAcceptedCredentials', 'CurrentUserDetails']);
+		release();
+		await late;
+		equal(signalled(), ['AllAcceptedCredentials', 'CurrentUserDetails'], 'late');`},
+	{name: "signals that hang", sentence: "A sign-in does not wait for them for longer than a few seconds.", script: registered + `
+		await fault('/signals', { held: true });
+		equal((await pk.signIn()).status, 'ok');
+		equal(signalled(), []);`},
 	{name: "signals nowhere", sentence: "Where the browser cannot be told, the server is not asked.", script: registered + `
 		PublicKeyCredential.signalAllAcceptedCredentials = undefined;
 		const was = (await posted('/signals')).length;

@@ -49,7 +49,7 @@ type fault struct {
 	Body    string
 	Lost    bool // answered well, but the answer never arrives
 	Gone    bool // the connection breaks instead, each time until control/mend: browsers try again
-	Held    bool // not before the next control/release
+	Held    bool // not at all: whoever asks gives up
 }
 
 const mount = "/auth/passkeys"
