@@ -30,6 +30,22 @@ func (b *bench) finish(r passkeys.AuthenticationResponse) error {
 	return err
 }
 
+// together does f n times at once, and returns what each came to.
+func together(n int, f func(i int) error) []error {
+	errs := make([]error, n)
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	for i := range errs {
+		group.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	group.Wait()
+	return errs
+}
+
 func TestOfManyFinishesOneSucceeds(t *testing.T) {
 	const rounds, atOnce = 1000, 64
 	for name, counter := range map[string]passkeytest.CounterMode{"counters-that-stay-0": passkeytest.CounterZero, "counters-that-count": passkeytest.CounterAutomatic} {
@@ -41,19 +57,8 @@ func TestOfManyFinishesOneSucceeds(t *testing.T) {
 			one.mustRegister(a)
 			for range rounds {
 				r := one.get(a, "")
-				var errs [atOnce]error
-				var group sync.WaitGroup
-				start := make(chan struct{})
-				for i := range errs {
-					group.Go(func() {
-						<-start
-						errs[i] = []*bench{one, two}[i%2].finish(r)
-					})
-				}
-				close(start)
-				group.Wait()
 				succeeded := 0
-				for _, err := range errs {
+				for _, err := range together(atOnce, func(i int) error { return []*bench{one, two}[i%2].finish(r) }) {
 					switch {
 					case err == nil:
 						succeeded++

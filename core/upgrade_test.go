@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -416,30 +415,19 @@ func TestWhatIsBegunWithAGrantIsOneUse(t *testing.T) {
 // A grant that is used by many at once.
 func TestAGrantUsedByManyAtOnce(t *testing.T) {
 	const atOnce = 64
-	together := func(f func(i int) error) (succeeded int) {
-		var errs [atOnce]error
-		var group sync.WaitGroup
-		start := make(chan struct{})
-		for i := range errs {
-			group.Go(func() {
-				<-start
-				errs[i] = f(i)
-			})
-		}
-		close(start)
-		group.Wait()
-		for _, err := range errs {
+	succeed := func(f func(i int) error) (n int) {
+		for _, err := range together(atOnce, f) {
 			if err == nil {
-				succeeded++
+				n++
 			}
 		}
-		return succeeded
+		return n
 	}
 	for range 20 {
 		// In a store, one begins.
 		stored := newBench(t, inMemory)
 		grant := stored.grant(t.Context())
-		if n := together(func(int) error {
+		if n := succeed(func(int) error {
 			r, err := stored.upgrade(t.Context(), grant, unasked())
 			if err == nil {
 				_, err = stored.FinishRegistration(t.Context(), r)
@@ -453,7 +441,7 @@ func TestAGrantUsedByManyAtOnce(t *testing.T) {
 		two := one.server()
 		grant = one.grant(t.Context())
 		r := one.mustUpgrade(t.Context(), grant)
-		if n := together(func(i int) error {
+		if n := succeed(func(i int) error {
 			_, err := []*bench{one, two}[i%2].FinishRegistration(t.Context(), r)
 			return err
 		}); n != 1 || one.planted() != 1 {
@@ -468,7 +456,7 @@ func TestAGrantUsedByManyAtOnce(t *testing.T) {
 			chains = append(chains, racing.mustUpgrade(t.Context(), grant))
 		}
 		late := racing.mustUpgrade(t.Context(), grant)
-		if n := together(func(i int) error {
+		if n := succeed(func(i int) error {
 			_, err := racing.FinishRegistration(t.Context(), chains[i])
 			return err
 		}); n < 1 || racing.planted() != n {

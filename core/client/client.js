@@ -135,8 +135,8 @@ export function passkeys({ base = new URL('.', import.meta.url).href, credential
   // and not what something newer was asked after.
   async function signals() {
     const mine = (page.reading = {});
+    if (!globalThis.PublicKeyCredential?.signalAllAcceptedCredentials) return;
     await quietly(async () => {
-      if (!(await capabilities()).signalAllAcceptedCredentials) return;
       const all = await call('GET', '/signals', undefined, AbortSignal.timeout(3e3));
       if (page.reading !== mine) return;
       for (const name in all) for (const one of all[name]) await signalTo(name[0].toUpperCase() + name.slice(1), one);

@@ -24,6 +24,7 @@ func main() { app.Main("net/http and html/template", router) }
 
 //go:embed pages.html
 var pages string
+var scripts = client.Files()
 
 // view is what the pages show: who is signed in and with which passkey, or who is
 // signing up, or what was wrong with the name that they tried.
@@ -33,8 +34,7 @@ type view struct {
 
 // Elements is the script's URL, which changes when the script does.
 func (view) Elements() string {
-	files := client.Files()
-	return files[slices.IndexFunc(files, func(f client.File) bool { return f.Name == "elements.js" })].URL()
+	return scripts[slices.IndexFunc(scripts, func(f client.File) bool { return f.Name == "elements.js" })].URL()
 }
 
 // router is the whole application. a keeps its accounts and sessions; the
