@@ -40,3 +40,26 @@ func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks
 	}
 	return nil
 }
+
+// Guard is the rule of a route behind [Require].
+type Guard = passkeys.Guard[passkeys.Exchange]
+
+// Require returns a middleware that lets through what the guard does, and answers
+// what it does not. The source is as in [Mount]; of the hooks it asks GetUser,
+// SessionID and AuthenticatedAt. It panics with an error that matches
+// passkeys.ErrConfiguration if the source or GetUser is missing, or MaxAge out of
+// bounds.
+//
+//	r.With(chipasskeys.Require(p, hooks, chipasskeys.Guard{
+//		Operation: chipasskeys.RequestOperation,
+//	})).Post("/transfer", transfer)
+func Require[P passkeys.Source[passkeys.Exchange]](source P, h Hooks, g Guard) func(http.Handler) http.Handler {
+	return passkeys.Require(source, h, g)
+}
+
+// RequestOperation is [passkeys.RequestOperation], for Guard.Operation. Put the guard at
+// the route, by With: where a sub-router's Use runs, the route is not known yet, and the
+// name would be the sub-router's.
+func RequestOperation(x passkeys.Exchange) (passkeys.Operation, error) {
+	return passkeys.RequestOperation(x.R, chi.RouteContext(x.R.Context()).RoutePattern())
+}

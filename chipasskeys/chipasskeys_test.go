@@ -15,14 +15,23 @@ import (
 )
 
 func TestAdapter(t *testing.T) {
-	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
-		r := chi.NewRouter()
-		r.Route("/auth/passkeys", func(r chi.Router) {
-			if err := chipasskeys.Mount(r, find, h); err != nil {
-				t.Fatal(err)
+	conformance.TestAdapter(t, conformance.Adapter[passkeys.Exchange]{
+		Exchange:         func(x passkeys.Exchange) passkeys.Exchange { return x },
+		RequestOperation: chipasskeys.RequestOperation,
+		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
+			r := chi.NewRouter()
+			r.Route("/auth/passkeys", func(r chi.Router) {
+				if err := chipasskeys.Mount(r, app.Find, app.Hooks); err != nil {
+					t.Fatal(err)
+				}
+			})
+			for _, g := range app.Guarded {
+				r.With(chipasskeys.Require(app.Find, app.Hooks, g.Guard)).MethodFunc(g.Method, g.Path, func(w http.ResponseWriter, r *http.Request) {
+					g.Handler(passkeys.Exchange{W: w, R: r})
+				})
 			}
-		})
-		return r
+			return r
+		},
 	})
 }
 

@@ -25,38 +25,121 @@ import (
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 )
 
-// TestAdapter holds an adapter to the wire contract: it registers, signs in and
-// manages passkeys over HTTP, and knows each answer to the byte, so that all
-// adapters that pass are the same to a front end.
+// TestAdapter holds an adapter to the wire contract: it registers, signs in,
+// manages passkeys, and confirms what its guards ask for over HTTP, and knows each
+// answer to the byte, so that all adapters that pass are the same to a front end. C
+// is the context of the adapter's framework.
 //
-// mount is called once for each row. It returns a handler that serves the routes
-// under /auth/passkeys and adds nothing to their answers; a middleware that
-// recovers from panics is welcome. What it mounts is find, which says who answers
-// a request as [passkeys.Source] describes, and the hooks, of which none is nil.
-// It turns find, and each hook that takes a context, into one that takes the
-// framework's:
-//
-//	exchange := func(c *gin.Context) passkeys.Exchange {
-//		return passkeys.Exchange{W: c.Writer, R: c.Request}
-//	}
-//	source := func(c *gin.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
-//	hooks := mygin.Hooks{
-//		GetUser: func(c *gin.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
-//		// and the others
-//	}
-func TestAdapter(t *testing.T, mount func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler) {
+//	conformance.TestAdapter(t, conformance.Adapter[*gin.Context]{
+//		Exchange: func(c *gin.Context) passkeys.Exchange {
+//			return passkeys.Exchange{W: c.Writer, R: c.Request}
+//		},
+//		RequestOperation: mygin.RequestOperation,
+//		Mount: func(t testing.TB, app conformance.Application[*gin.Context]) http.Handler {
+//			r := gin.New()
+//			if err := mygin.Mount(r.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
+//				t.Fatal(err)
+//			}
+//			for _, g := range app.Guarded {
+//				path := strings.NewReplacer("{", ":", "}", "").Replace(g.Path)
+//				r.Handle(g.Method, path, mygin.Require(app.Find, app.Hooks, g.Guard), g.Handler)
+//			}
+//			return r
+//		},
+//	})
+func TestAdapter[C any](t *testing.T, a Adapter[C]) {
 	t.Helper()
-	test(t, adapterRows(), func(t testing.TB) *site { return newSite(t, mount) })
+	test(t, adapterRows(), func(t testing.TB) *site { return newSite(t, a.mount, inMemory) })
+}
+
+// Adapter is what [TestAdapter] knows of an adapter.
+type Adapter[C any] struct {
+	// Exchange returns what a hook or a handler writes to and reads from, given the
+	// framework's context.
+	Exchange func(C) passkeys.Exchange
+	// RequestOperation is the adapter's own.
+	RequestOperation func(C) (passkeys.Operation, error)
+	// Mount is called once for each row. It returns a handler that serves the routes
+	// under /auth/passkeys, and those that are guarded where they say, and adds nothing
+	// to their answers; a middleware that recovers from panics is welcome.
+	Mount func(testing.TB, Application[C]) http.Handler
+}
+
+// Application is what an adapter is to mount.
+type Application[C any] struct {
+	// Find says who answers a request, as [passkeys.Source] describes.
+	Find func(C) (*passkeys.Passkeys, error)
+	// Hooks are for the routes and the guards. None is nil.
+	Hooks passkeys.Hooks[C]
+	// Guarded are the application's own routes.
+	Guarded []Guarded[C]
+}
+
+// Guarded is a route with the adapter's Require in front of it.
+type Guarded[C any] struct {
+	Method, Path string // in net/http syntax: /accounts/{id}/transfer
+	Guard        passkeys.Guard[C]
+	Handler      func(C)
+}
+
+// mount has the adapter mount a site. The rows may change its hooks, so they are
+// looked up at each request.
+func (a Adapter[C]) mount(t testing.TB, s *site) http.Handler {
+	app := Application[C]{
+		Find: func(c C) (*passkeys.Passkeys, error) { return s.find(a.Exchange(c)) },
+		Hooks: passkeys.Hooks[C]{
+			GetUser: func(c C) (passkeys.User, error) { return s.hooks.GetUser(a.Exchange(c)) },
+			OnAuthenticated: func(c C, r passkeys.AuthenticationResult) (any, error) {
+				return s.hooks.OnAuthenticated(a.Exchange(c), r)
+			},
+			OnRegistered: func(c C, u passkeys.User, r passkeys.RegistrationResult) error {
+				return s.hooks.OnRegistered(a.Exchange(c), u, r)
+			},
+			OnConfirmed: func(c C, u passkeys.User, r passkeys.ConfirmationResult) error {
+				return s.hooks.OnConfirmed(a.Exchange(c), u, r)
+			},
+			AuthenticatedAt: func(c C) time.Time { return s.hooks.AuthenticatedAt(a.Exchange(c)) },
+			FindUser:        func(c C, name string) (string, error) { return s.hooks.FindUser(a.Exchange(c), name) },
+			CanonicalName:   func(name string) string { return s.hooks.CanonicalName(name) },
+			SessionID:       func(c C) string { return s.hooks.SessionID(a.Exchange(c)) },
+			Authorize: func(c C, u passkeys.User, action passkeys.Action) error {
+				return s.hooks.Authorize(a.Exchange(c), u, action)
+			},
+			HasOtherSignIn: func(c C, u passkeys.User) (bool, error) { return s.hooks.HasOtherSignIn(a.Exchange(c), u) },
+		},
+	}
+	for _, g := range guards() {
+		guarded := Guarded[C]{
+			Method: g.method, Path: g.path,
+			Guard: passkeys.Guard[C]{
+				MaxAge: g.maxAge, Reusable: g.reusable, Bearer: g.bearer,
+				Refused: func(c C, err *passkeys.Error) { s.refused(a.Exchange(c), err) },
+			},
+			Handler: func(c C) { s.handle(a.Exchange(c)) },
+		}
+		if g.operation {
+			guarded.Guard.Operation = func(c C) (passkeys.Operation, error) {
+				return s.operation(a.Exchange(c), func() (passkeys.Operation, error) { return a.RequestOperation(c) })
+			}
+		}
+		app.Guarded = append(app.Guarded, guarded)
+	}
+	return a.Mount(t, app)
 }
 
 type (
 	hooks     = passkeys.Hooks[passkeys.Exchange]
 	finder    = func(passkeys.Exchange) (*passkeys.Passkeys, error)
-	mountFunc = func(testing.TB, finder, hooks) http.Handler
+	mountFunc = func(testing.TB, *site) http.Handler
+	stores    = func(t testing.TB, now func() time.Time) (passkeys.CredentialRepository, passkeys.ChallengeStore)
 )
 
+func inMemory(testing.TB, func() time.Time) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
+	return passkeys.NewMemoryCredentials(), nil
+}
+
 func adapterRows() []row[*site] {
-	return []row[*site]{
+	return slices.Concat([]row[*site]{
 		{"register", "A passkey is registered and stored, and OnRegistered is told.", register},
 		{"upgrade", "With a grant, and no other way, a passkey is registered that no user touched: once, by this user, in this session, within two minutes.", upgrade},
 		{"sign-in", "A passkey signs in without a username, and what OnAuthenticated returns is the answer.", signIn},
@@ -82,19 +165,19 @@ func adapterRows() []row[*site] {
 		{"registration-taken-back", "An error of OnRegistered takes the credential back.", registrationTakenBack},
 		{"answer-not-json", "A value of OnAuthenticated that is no JSON is internal_error.", answerNotJSON},
 		{"prf_results_present", "A response that holds outputs of the prf extension is 400, and the state is still good.", prfResultsPresent},
-		{"challenge_not_found", "A state that is unknown, of the other ceremony, another user's, or used with success is 400; a finish that fails uses none.", challengeNotFound},
-		{"challenge_expired", "A ceremony that took more than six minutes, or an hour for autofill, is 400.", challengeExpired},
+		{"challenge_not_found", "A state or a request that is unknown, of another ceremony, another user's, or used with success is 400; a finish that fails uses none.", challengeNotFound},
+		{"challenge_expired", "A ceremony that took more than six minutes, or an hour for autofill or to begin what was asked for, is 400.", challengeExpired},
 		{"attestation_verification_failed", "A registration that does not verify is 400.", attestationFailed},
 		{"credential_already_exists", "A passkey that is registered already, by whomever, is 409.", credentialExists},
 		{"assertion_verification_failed", "A sign-in that does not verify is 401.", assertionFailed},
 		{"credential_not_found", "A sign-in with a passkey that is not known is 401.", credentialNotFound},
 		{"clone_detected", "A counter that went back is 401.", cloneDetected},
 		{"configuration_error", "A GetUser that breaks its own rules is 500.", configurationError},
-		{"unauthenticated", "Without a user, all but the sign-in is 401, whatever is sent.", unauthenticated},
+		{"unauthenticated", "Without a user, all but the sign-in is 401, whatever is sent, and so is what is guarded.", unauthenticated},
 		{"too_many_credentials", "A registration by a user of 50 passkeys is 409.", tooManyCredentials},
 		{"last_credential", "Revoking the last passkey of a user without another way to sign in is 409.", lastCredential},
 		{"forbidden", "What a hook forbids is 403.", forbidden},
-		{"wrong_origin", "Another site's page is 403, and is told what is expected only where that is localhost; one of ours that hides its name is not.", wrongOrigin},
+		{"wrong_origin", "Another site's page is 403, whatever proof it brings, and is told what is expected only where that is localhost; one of ours that hides its name is not.", wrongOrigin},
 		{"not_found", "An id that is unknown, another user's, or spelled otherwise is 404 to rename and revoke.", notFound},
 		{"invalid_request", "A body that is not one JSON object in UTF-8, with each member once and as it should be, is 400.", invalidRequest},
 		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
@@ -102,7 +185,7 @@ func adapterRows() []row[*site] {
 		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route that asks it.", storageUnavailable},
 		{"client", "The browser's half is served as it is, to anyone; a browser may keep it for ever under its version, and not under another.", browsersHalf},
 		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
-	}
+	}, confirmationRows(), attackRows())
 }
 
 const (
@@ -118,12 +201,16 @@ type site struct {
 	passkeys    *passkeys.Passkeys
 	find        finder
 	hooks       hooks
-	credentials *passkeys.MemoryCredentials
+	operation   func(x passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error)
+	refused     func(passkeys.Exchange, *passkeys.Error) // of the guards
+	credentials *gate
+	challenges  passkeys.ChallengeStore // nil: states are sealed
 	clock       passkeytest.Clock
 	handler     http.Handler
 	url         string
 	transport   http.RoundTripper
-	seen        sync.Map // by X-Request: a chan of what the middleware saw
+	before      func(*http.Request) // what another middleware does first
+	seen        sync.Map            // by X-Request: a chan of what the middleware saw
 	serial      atomic.Int64
 	listener
 }
@@ -151,8 +238,9 @@ func (l *listener) take() (heard []string) {
 	return heard
 }
 
-func newSite(t testing.TB, mount mountFunc) *site {
-	s := &site{credentials: passkeys.NewMemoryCredentials()}
+func newSite(t testing.TB, mount mountFunc, open stores) *site {
+	s := &site{credentials: new(gate)}
+	s.credentials.CredentialRepository, s.challenges = open(t, s.clock.Now)
 	var err error
 	if s.passkeys, err = s.party("example.org"); err != nil {
 		t.Fatal(err)
@@ -168,29 +256,19 @@ func newSite(t testing.TB, mount mountFunc) *site {
 		},
 		OnAuthenticated: func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error) { return nil, nil },
 		OnRegistered:    func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error { return nil },
+		OnConfirmed:     func(passkeys.Exchange, passkeys.User, passkeys.ConfirmationResult) error { return nil },
+		AuthenticatedAt: func(passkeys.Exchange) time.Time { return time.Time{} },
 		FindUser:        func(passkeys.Exchange, string) (string, error) { return "", nil },
 		CanonicalName:   func(name string) string { return name },
 		Authorize:       func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return nil },
 		HasOtherSignIn:  func(passkeys.Exchange, passkeys.User) (bool, error) { return true, nil },
 		SessionID:       func(x passkeys.Exchange) string { return x.R.Header.Get("X-Session") },
 	}
-	// The rows' hooks are looked up at each request, so that rows may change them.
-	s.handler = mount(t, func(x passkeys.Exchange) (*passkeys.Passkeys, error) { return s.find(x) }, hooks{
-		GetUser: func(x passkeys.Exchange) (passkeys.User, error) { return s.hooks.GetUser(x) },
-		OnAuthenticated: func(x passkeys.Exchange, r passkeys.AuthenticationResult) (any, error) {
-			return s.hooks.OnAuthenticated(x, r)
-		},
-		OnRegistered: func(x passkeys.Exchange, u passkeys.User, r passkeys.RegistrationResult) error {
-			return s.hooks.OnRegistered(x, u, r)
-		},
-		FindUser:      func(x passkeys.Exchange, name string) (string, error) { return s.hooks.FindUser(x, name) },
-		CanonicalName: func(name string) string { return s.hooks.CanonicalName(name) },
-		Authorize: func(x passkeys.Exchange, u passkeys.User, a passkeys.Action) error {
-			return s.hooks.Authorize(x, u, a)
-		},
-		HasOtherSignIn: func(x passkeys.Exchange, u passkeys.User) (bool, error) { return s.hooks.HasOtherSignIn(x, u) },
-		SessionID:      func(x passkeys.Exchange) string { return s.hooks.SessionID(x) },
-	})
+	s.operation = func(_ passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error) {
+		return whole()
+	}
+	s.refused = func(passkeys.Exchange, *passkeys.Error) {}
+	s.handler = mount(t, s)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(s.serve))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0) // a second status is a failure, and needs no log
 	server.Start()
@@ -207,7 +285,7 @@ func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
 	}
 	return passkeys.New(passkeys.Config{
 		RPID: rpID, RPName: "Example", Origins: []string{page},
-		Credentials: s.credentials, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener,
+		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener,
 	})
 }
 
@@ -250,6 +328,9 @@ func (s *site) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("X-Gone") != "" {
 		cancel()
 	}
+	if s.before != nil {
+		s.before(r)
+	}
 	s.handler.ServeHTTP(v, r.WithContext(ctx))
 }
 
@@ -258,11 +339,13 @@ type message struct {
 	method, path  string
 	user, session string
 	tenant        string
-	origin        string // "": the site's own
+	origin        string // "": the site's own; "-": none
 	fetchSite     string // of Sec-Fetch-Site; "": no such header
 	body          string
 	contentType   string // "": application/json if there is a body; "-": none
 	chunked, gone bool
+	guarded       bool   // the path is one of the application's own
+	proof, cookie string // of the headers Passkey-Proof and Cookie; "": no such header
 }
 
 // answer is a response. Of its header all but Date and Content-Length counts.
@@ -288,7 +371,11 @@ func (c *check) send(s *site, m message) answer {
 	if m.chunked {
 		body = struct{ io.Reader }{body} // of unknown length
 	}
-	r, err := http.NewRequestWithContext(c.ctx, m.method, s.url+prefix+m.path, body)
+	under := prefix
+	if m.guarded {
+		under = ""
+	}
+	r, err := http.NewRequestWithContext(c.ctx, m.method, s.url+under+m.path, body)
 	if !c.is(err, nil, "%s %s", m.method, m.path) {
 		return answer{}
 	}
@@ -299,7 +386,9 @@ func (c *check) send(s *site, m message) answer {
 	case m.body != "":
 		r.Header.Set("Content-Type", "application/json")
 	}
-	r.Header.Set("Origin", cmp.Or(m.origin, origin))
+	if m.origin != "-" {
+		r.Header.Set("Origin", cmp.Or(m.origin, origin))
+	}
 	r.Host = strings.TrimPrefix(origin, "https://")
 	if m.fetchSite != "" {
 		r.Header.Set("Sec-Fetch-Site", m.fetchSite)
@@ -309,6 +398,12 @@ func (c *check) send(s *site, m message) answer {
 	r.Header.Set("X-Tenant", m.tenant)
 	if m.gone {
 		r.Header.Set("X-Gone", "yes")
+	}
+	if m.proof != "" {
+		r.Header.Set(passkeys.ProofHeader, m.proof)
+	}
+	if m.cookie != "" {
+		r.Header.Set("Cookie", m.cookie)
 	}
 	serial, seen := strconv.FormatInt(s.serial.Add(1), 10), make(chan *sight, 1)
 	s.seen.Store(serial, seen)
@@ -381,6 +476,9 @@ func refused(code string) answer {
 		"storage_unavailable":             {503, "The service is unavailable for the moment. Please try again."},
 		"too_many_credentials":            {409, "There are too many passkeys. Please remove one first."},
 		"last_credential":                 {409, "This is the only way to sign in and cannot be removed."},
+		"no_credentials":                  {409, "There is no passkey to confirm this with. Please add one first."},
+		"confirmation_required":           {403, "Please confirm this with your passkey."},
+		"confirmation_failed":             {403, "The confirmation could not be verified."},
 		"internal_error":                  {500, "Something went wrong."},
 	}[code]
 	a := ok(`{"error":{"code":"` + code + `","message":"` + wire.message + `","id":"` + requestID + `"}}`)
@@ -642,7 +740,7 @@ func signInConcurrent(c *check, s *site) {
 }
 
 func outcome(c *check, s *site) {
-	const good = `{"ceremony":"authentication","mode":"conditional","outcome":"cancelled","ms":1840}`
+	const good = `{"mode":"conditional","outcome":"cancelled","ms":1840}`
 	s.find = func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
 		if x.R.Header.Get("X-Tenant") == "failed" {
 			return s.passkeys, passkeys.ErrNotFound
@@ -663,11 +761,11 @@ func outcome(c *check, s *site) {
 	}{
 		{message{body: good}, "authentication conditional cancelled lt_2s"},
 		{message{body: strings.Replace(good, "1840", "2000", 1), chunked: true}, "authentication conditional cancelled lt_20s"},
-		{message{body: `{"ms":20000.5,"outcome":"network","mode":"upgrade","ceremony":"registration","x":1}`}, "registration upgrade network ge_20s"},
+		{message{body: `{"ms":20000.5,"outcome":"network","mode":"upgrade","x":1}`}, "registration upgrade network ge_20s"},
 		{message{body: good, contentType: "application/json; charset=utf-8", origin: "null", fetchSite: "same-origin"}, "authentication conditional cancelled lt_2s"},
 		{message{}, ""},
 		{message{body: "nonsense"}, ""},
-		{message{body: strings.Replace(good, "conditional", "upgrade", 1)}, ""},
+		{message{body: strings.Replace(good, "conditional", "evil", 1)}, ""},
 		{message{body: strings.Replace(good, "cancelled", "evil", 1)}, ""},
 		{message{body: strings.Replace(good, "1840", `"1840"`, 1)}, ""},
 		{message{body: strings.Replace(good, `"ms"`, `"mode":"immediate","ms"`, 1)}, ""},
@@ -776,7 +874,8 @@ func revoke(c *check, s *site) {
 }
 
 func beginBody(c *check, s *site) {
-	for _, path := range []string{"/register/begin", "/authenticate/begin"} {
+	c.enrol(s, passkeytest.New(origin), "bob")
+	for _, path := range []string{"/register/begin", "/authenticate/begin", "/confirm/begin"} {
 		for _, body := range []string{"", "{}", " {\"more\": [1]}\n"} {
 			for _, chunked := range []bool{false, true} {
 				m := message{user: "bob", method: http.MethodPost, path: path, body: body, contentType: "application/json", chunked: chunked && body != ""}
@@ -799,7 +898,7 @@ func unreadBody(c *check, s *site) {
 
 func unknownMembers(c *check, s *site) {
 	deep := `{"more":{"more":[1,null]},"more":"twice","deep":` + strings.Repeat("[", 15) + strings.Repeat("]", 15) +
-		`,"STATE":1,"State":{},"Credential":[],"DEVICENAME":1,"USERID":"bob","Username":"bob","MODE":"conditional","Mediation":"conditional","GRANT":"x"`
+		`,"STATE":1,"State":{},"Credential":[],"DEVICENAME":1,"USERID":"bob","Username":"bob","MODE":"conditional","Mediation":"conditional","GRANT":"x","Request":"x","COOKIE":true`
 	with := func(body string) string {
 		body = strings.Replace(body, `"response":{`, `"response":{"more":1,"CLIENTDATAJSON":1,"more":[[]],`, 1)
 		return deep + "," + body[1:]
@@ -813,6 +912,8 @@ func unknownMembers(c *check, s *site) {
 	begin = c.beginWith(s, deep+"}")
 	c.answers("begin", begin, c.requestOptions(begin, ""))
 	c.answers("sign-in", c.post(s, "", "/authenticate/finish", with(c.signed(phone, begin))), alice())
+	begin = c.post(s, "alice", "/confirm/begin", deep+"}")
+	c.proved(c.post(s, "alice", "/confirm/finish", with(c.signed(phone, begin))))
 	if own := phone.Credentials(); len(own) == 1 {
 		c.answers("rename", c.send(s, patch(passkeys.EncodeID(own[0].ID), with(`{"deviceName":"New"}`))), noContent())
 	}
@@ -835,6 +936,8 @@ func nullMembers(c *check, s *site) {
 	authentication := c.signed(phone, c.beginWith(s, `{"userId":"alice","mode":null}`))
 	authentication = strings.Replace(authentication, `"response":{`, `"response":{"userHandle":null,`, 1)
 	c.answers("sign-in", c.post(s, "", "/authenticate/finish", authentication), alice())
+	confirmation := c.signed(phone, c.post(s, "alice", "/confirm/begin", `{"request":null}`))
+	c.proved(c.post(s, "alice", "/confirm/finish", strings.Replace(confirmation, "{", `{"cookie":null,`, 1)))
 }
 
 func session(c *check, s *site) {
@@ -857,8 +960,10 @@ func session(c *check, s *site) {
 
 // eachHook has f called in every hook, and tells each what the client gets.
 func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hook string, got answer)) {
-	phone, plain, found := passkeytest.New(origin), s.hooks, s.find
+	phone, plain, found, operation := passkeytest.New(origin), s.hooks, s.find, s.operation
 	c.enrol(s, phone, "alice")
+	proof := c.confirmed(s, phone, report())
+	guarded := func() answer { return c.send(s, report().with(proof)) }
 	for _, hook := range []struct {
 		name string
 		set  func()
@@ -892,10 +997,28 @@ func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hoo
 			user := fmt.Sprint("user-", s.serial.Load()) // whose only passkey it is
 			return c.send(s, message{user: user, method: http.MethodDelete, path: "/credentials/" + c.enrol(s, passkeytest.New(origin), user)})
 		}},
+		{"OnConfirmed", func() {
+			s.hooks.OnConfirmed = func(x passkeys.Exchange, _ passkeys.User, _ passkeys.ConfirmationResult) error { return f(x) }
+		}, func() answer {
+			return c.post(s, "alice", "/confirm/finish", c.confirming(s, phone, report(), ""))
+		}},
+		{"find of a guard", func() {
+			s.find = func(x passkeys.Exchange) (*passkeys.Passkeys, error) { return s.passkeys, f(x) }
+		}, guarded},
+		{"GetUser of a guard", func() {
+			s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: "alice"}, f(x) }
+		}, guarded},
+		{"Operation of a guard", func() {
+			s.operation = func(x passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error) {
+				o, err := whole()
+				c.is(err, nil, "RequestOperation")
+				return o, f(x)
+			}
+		}, guarded},
 	} {
 		hook.set()
 		each(hook.name, hook.call())
-		s.hooks, s.find = plain, found
+		s.hooks, s.find, s.operation = plain, found, operation
 	}
 }
 
@@ -936,8 +1059,14 @@ func tenants(c *check, s *site) {
 	c.answers("sign-in at the other", at("", origin, "/authenticate/finish", authentication), refused("challenge_not_found"))
 	c.answers("sign-in from the other's page", at("net", origin, "/authenticate/finish", authentication), refused("wrong_origin"))
 	c.answers("sign-in", at("net", otherOrigin, "/authenticate/finish", authentication), alice())
+	begin = at("net", otherOrigin, "/confirm/begin", "")
+	proof := c.proved(at("net", otherOrigin, "/confirm/finish", c.signed(phone, begin)))
+	c.required("a proof at the other", s, settings().with(proof))
+	m := settings().with(proof)
+	m.tenant, m.origin = "net", otherOrigin
+	c.passes("a proof", s, m)
 	for tenant, code := range map[string]string{"unknown": "not_found", "failed": "internal_error", "nobody": "internal_error"} {
-		for _, m := range routes("AAAA") {
+		for _, m := range slices.Concat(routes("AAAA"), guarded()) {
 			m.user, m.tenant = "alice", tenant
 			c.answers(m.method+" "+m.path+" of the tenant "+tenant, c.send(s, m), refused(code))
 		}
@@ -961,6 +1090,8 @@ func hookHeaders(c *check, s *site) {
 				want = refused("forbidden")
 			case hook == "HasOtherSignIn":
 				want = noContent()
+			case strings.HasSuffix(hook, "of a guard"):
+				want = passed(got, "")
 			}
 			set(want.header)
 			c.answers(fmt.Sprintf("%s with the error %v", hook, err), got, want)
@@ -1057,6 +1188,12 @@ func prfResultsPresent(c *check, s *site) {
 	c.answers("sign-in", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), refused("prf_results_present"))
 	phone.Corrupt = nil
 	c.answers("sign-in without them", c.post(s, "", "/authenticate/finish", c.signed(phone, begin)), alice())
+
+	begin = c.post(s, "alice", "/confirm/begin", "")
+	phone.Corrupt = leak
+	c.answers("confirmation", c.post(s, "alice", "/confirm/finish", c.signed(phone, begin)), refused("prf_results_present"))
+	phone.Corrupt = nil
+	c.proved(c.post(s, "alice", "/confirm/finish", c.signed(phone, begin)))
 }
 
 func challengeNotFound(c *check, s *site) {
@@ -1103,6 +1240,24 @@ func challengeNotFound(c *check, s *site) {
 		c.answers("sign-in with "+wrong, c.post(s, "", authenticate, strings.Replace(body, `"state":"`, wrong, 1)), want)
 	}
 	c.answers("sign-in", c.post(s, "", authenticate, body), alice())
+
+	const confirm = "/confirm/finish"
+	begin = c.post(s, "alice", "/confirm/begin", "")
+	phone.Corrupt = broken
+	c.answers("confirmation that fails", c.post(s, "alice", confirm, c.signed(phone, begin)), refused("confirmation_failed"))
+	phone.Corrupt = nil
+	body = c.signed(phone, begin)
+	c.answers("confirmation by another", c.post(s, "bob", confirm, body), want)
+	_, state = c.parts(begin)
+	for _, wrong := range []string{"", "unknown", other, state + "A", state[:len(state)/2]} {
+		c.answers("confirmation with the state "+strconv.Quote(wrong), c.post(s, "alice", confirm, strings.Replace(body, state, wrong, 1)), want)
+		if wrong != "" { // which is as good as none
+			c.answers("begin with the request "+strconv.Quote(wrong), c.post(s, "alice", "/confirm/begin", `{"request":"`+wrong+`"}`), want)
+		}
+	}
+	c.proved(c.post(s, "alice", confirm, body))
+	c.answers("confirmation again", c.post(s, "alice", confirm, body), want)
+	c.answers("confirmation again, signed anew", c.post(s, "alice", confirm, c.signed(phone, begin)), want)
 }
 
 func challengeExpired(c *check, s *site) {
@@ -1121,6 +1276,14 @@ func challengeExpired(c *check, s *site) {
 		s.clock.Advance(time.Second)
 		c.answers("sign-in after "+begin.life.String(), c.post(s, "", "/authenticate/finish", c.signed(phone, late)), refused("challenge_expired"))
 	}
+	confirmation, early := c.confirming(s, phone, settings(), ""), c.confirming(s, phone, settings(), "")
+	request := c.required("without a proof", s, settings()).Request
+	s.clock.Advance(enough - time.Second)
+	c.proved(c.post(s, "alice", "/confirm/finish", early))
+	s.clock.Advance(time.Second)
+	c.answers("confirmation", c.post(s, "alice", "/confirm/finish", confirmation), refused("challenge_expired"))
+	s.clock.Advance(time.Hour - enough)
+	c.answers("begin with a request of an hour ago", c.post(s, "alice", "/confirm/begin", `{"request":"`+request+`"}`), refused("challenge_expired"))
 	registration := c.created(s, passkeytest.New(origin), "bob")
 	s.clock.Advance(enough)
 	c.answers("registration", c.post(s, "bob", "/register/finish", registration), refused("challenge_expired"))
@@ -1171,6 +1334,7 @@ func cloneDetected(c *check, s *site) {
 func configurationError(c *check, s *site) {
 	s.hooks.GetUser = func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{}, nil }
 	c.answers("begin", c.post(s, "", "/register/begin", ""), refused("configuration_error"))
+	c.answers("a guard", c.send(s, settings()), refused("configuration_error"))
 }
 
 // routes are those whose answer depends on the request, for the credential with
@@ -1185,6 +1349,8 @@ func routes(id string) []message {
 		{method: http.MethodPatch, path: "/credentials/" + id},
 		{method: http.MethodDelete, path: "/credentials/" + id},
 		{method: http.MethodGet, path: "/signals"},
+		{method: http.MethodPost, path: "/confirm/begin"},
+		{method: http.MethodPost, path: "/confirm/finish"},
 	}
 }
 
@@ -1195,7 +1361,7 @@ func bodied(id string) []message {
 
 func unauthenticated(c *check, s *site) {
 	id := c.enrol(s, passkeytest.New(origin), "alice")
-	for _, m := range slices.Concat(routes(id), routes("unknown")) {
+	for _, m := range slices.Concat(routes(id), routes("unknown"), guarded()) {
 		if strings.HasPrefix(m.path, "/authenticate/") {
 			continue
 		}
@@ -1231,7 +1397,7 @@ func forbidden(c *check, s *site) {
 	id := c.enrol(s, passkeytest.New(origin), "alice")
 	s.hooks.Authorize = func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return passkeys.ErrForbidden }
 	for _, m := range routes(id) {
-		if m.user = "alice"; strings.HasPrefix(m.path, "/authenticate/") || m.method == http.MethodGet {
+		if m.user = "alice"; strings.HasPrefix(m.path, "/authenticate/") || strings.HasPrefix(m.path, "/confirm/") || m.method == http.MethodGet {
 			continue
 		}
 		c.answers(m.method+" "+m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
@@ -1240,9 +1406,14 @@ func forbidden(c *check, s *site) {
 }
 
 func wrongOrigin(c *check, s *site) {
-	id := c.enrol(s, passkeytest.New(origin), "alice")
-	for _, m := range routes(id) {
-		m.user, m.body = "alice", "{}"
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	s.hooks.AuthenticatedAt = func(passkeys.Exchange) time.Time { return s.clock.Now() }
+	proof := c.confirmed(s, phone, report())
+	for _, m := range slices.Concat(routes(id), []message{settings(), report().with(proof)}) {
+		if !m.guarded {
+			m.user, m.body = "alice", "{}"
+		}
 		for _, other := range []message{{origin: "https://evil.example"}, {origin: "https://evil.example", fetchSite: "same-origin"}, {origin: "null"}, {origin: "null", fetchSite: "cross-site"}} {
 			m.origin, m.fetchSite = other.origin, other.fetchSite
 			c.answers(fmt.Sprintf("%s %s from %s, %q", m.method, m.path, m.origin, m.fetchSite), c.send(s, m), refused("wrong_origin"))
@@ -1280,6 +1451,7 @@ func invalidRequest(c *check, s *site) {
 	id := c.enrol(s, phone, "alice")
 	registration := c.created(s, passkeytest.New(origin), "bob")
 	authentication := c.signed(phone, c.begin(s))
+	confirmation := c.confirming(s, phone, settings(), "")
 	// Each takes what is once in a body for something else; of a body without it
 	// they make what is broken anyway.
 	edited := func(body string, edits ...string) (broken []string) {
@@ -1319,10 +1491,13 @@ func invalidRequest(c *check, s *site) {
 		slices.Concat([]string{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, registration}, finishes(authentication)),
 		{"{}", `{"deviceName":null}`, `{"deviceName":1}`, `{"deviceName":"` + long + `"}`, `{"deviceName":"\u0000"}`, `{"deviceName":"x","deviceName":"x"}`,
 			`{"deviceName":"x","device\u004eame":"x"}`, `{"DeviceName":"x"}`, `{"deviceName":"\ud800x"}`, `{"\ud800":1,"deviceName":"x"}`},
+		{`{"request":1}`, `{"request":["x"]}`, `{"request":"x","request":"x"}`, `{"request":null,"request":"x"}`, `{"request":"\ud800"}`},
+		slices.Concat([]string{"{}", `{"state":"x"}`, `{"state":"x","credential":null}`, `{"state":"x","credential":{}}`, registration}, finishes(confirmation),
+			edited(confirmation, `{`, `{"cookie":1,`, `{`, `{"cookie":"true",`, `{`, `{"cookie":{},`, `{`, `{"cookie":true,"cookie":true,`, `{`, `{"cookie":null,"cookie":false,`)),
 	} {
 		m := bodied(id)[i]
 		m.user = "bob"
-		if m.method == http.MethodPatch {
+		if m.method == http.MethodPatch || strings.HasPrefix(m.path, "/confirm/") {
 			m.user = "alice"
 		}
 		for _, m.body = range slices.Concat(broken, more) {
@@ -1336,6 +1511,7 @@ func invalidRequest(c *check, s *site) {
 		c.errorf("finish after malformed ones: %v", got)
 	}
 	c.answers("sign-in after malformed ones", c.post(s, "", "/authenticate/finish", authentication), alice())
+	c.proved(c.post(s, "alice", "/confirm/finish", confirmation))
 }
 
 func payloadTooLarge(c *check, s *site) {
@@ -1375,10 +1551,11 @@ func unsupportedMediaType(c *check, s *site) {
 
 // The stores of a client who has gone away fail, as their context is cancelled.
 func storageUnavailable(c *check, s *site) {
-	phone := passkeytest.New(origin)
+	phone := uncounted()
 	id := c.enrol(s, phone, "alice")
 	bodies := []string{"", c.created(s, passkeytest.New(origin), "alice"), `{"userId":"alice"}`, c.signed(phone, c.begin(s)),
-		"", `{"deviceName":"New"}`, "", ""}
+		"", `{"deviceName":"New"}`, "", "", "", c.confirming(s, phone, settings(), "")}
+	proof, anything := c.confirmed(s, phone, transfer()), c.proof(s, phone, settings(), "")
 	var hook error
 	plain := s.hooks.GetUser
 	s.hooks.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
@@ -1390,10 +1567,18 @@ func storageUnavailable(c *check, s *site) {
 		c.answers(m.method+" "+m.path, c.send(s, m), refused("storage_unavailable"))
 	}
 	c.is(hook, context.Canceled, "the context of GetUser")
+	m := transfer().with(proof)
+	m.gone = true
+	c.answers("a guarded operation", c.send(s, m), refused("storage_unavailable"))
+	c.required("without a proof", s, transfer())
+	m = settings().with(anything)
+	m.gone = true
+	c.passes("what asks for nothing in particular", s, m)
 	begin := c.send(s, message{method: http.MethodPost, path: "/authenticate/begin", gone: true}) // which stores nothing
 	c.answers("begin without a name", begin, c.requestOptions(begin, ""))
 	s.hooks.GetUser = plain
 	c.answers("sign-in when the store is back", c.post(s, "", "/authenticate/finish", bodies[3]), alice())
+	c.passes("a guarded operation when the store is back", s, transfer().with(proof))
 	c.keeps(s, "alice", "Phone")
 }
 
@@ -1411,6 +1596,8 @@ func methods(c *check, s *site) {
 		"/credentials":         {http.MethodGet},
 		"/signals":             {http.MethodGet},
 		"/outcome":             {http.MethodPost},
+		"/confirm/begin":       {http.MethodPost},
+		"/confirm/finish":      {http.MethodPost},
 		"/client.js":           {http.MethodGet},
 		"/credentials/" + id:   {http.MethodPatch, http.MethodDelete},
 	} {

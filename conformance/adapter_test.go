@@ -11,48 +11,92 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-func mountHandler(t testing.TB, find finder, h hooks) http.Handler {
-	handler, err := passkeys.Handler(find, h)
-	if err != nil {
-		t.Fatal(err)
+func TestHandler(t *testing.T) { TestAdapter(t, serveMux(mountServeMux)) }
+
+func TestMemory(t *testing.T) {
+	for name, sealed := range map[string]bool{"sealed": true, "kept": false} {
+		t.Run(name, func(t *testing.T) {
+			TestConfirmations(t, func(testing.TB, func() time.Time) (passkeys.CredentialRepository, passkeys.ChallengeStore) {
+				if sealed {
+					return passkeys.NewMemoryCredentials(), nil
+				}
+				return passkeys.NewMemoryCredentials(), passkeys.NewMemoryChallenges()
+			})
+		})
 	}
-	return http.StripPrefix(prefix, handler)
 }
 
-func TestHandler(t *testing.T) { TestAdapter(t, mountHandler) }
+type application = Application[passkeys.Exchange]
 
 // stage is where a row gets its site from.
 type stage struct {
 	testing.TB
-	mount mountFunc
+	mount func(testing.TB, application) http.Handler
 }
 
-// hooked is an adapter that does something to the hooks.
-func hooked(change func(h *hooks)) func(stage) stage {
+// changed is an adapter that does something to what it mounts.
+func changed(change func(app *application)) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
-			change(&h)
-			return s.mount(t, find, h)
+		return stage{s.TB, func(t testing.TB, app application) http.Handler {
+			change(&app)
+			return s.mount(t, app)
 		}}
 	}
 }
 
+// hooked is an adapter that does something to the hooks.
+func hooked(change func(h *hooks)) func(stage) stage {
+	return changed(func(app *application) { change(&app.Hooks) })
+}
+
 // found is an adapter that does something to who answers.
 func found(change func(find finder) finder) func(stage) stage {
+	return changed(func(app *application) { app.Find = change(app.Find) })
+}
+
+// ruled is an adapter that does something to the guards.
+func ruled(change func(g *passkeys.Guard[passkeys.Exchange])) func(stage) stage {
+	return changed(func(app *application) {
+		for i := range app.Guarded {
+			change(&app.Guarded[i].Guard)
+		}
+	})
+}
+
+// behind is an adapter with another way of asking a guard.
+func behind(require func(sound func(http.Handler) http.Handler, next http.Handler) http.Handler) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler { return s.mount(t, change(find), h) }}
+		return stage{s.TB, func(t testing.TB, app application) http.Handler {
+			return mountBehind(t, app, func(find finder, h hooks, g passkeys.Guard[passkeys.Exchange]) func(http.Handler) http.Handler {
+				return func(next http.Handler) http.Handler { return require(passkeys.Require(find, h, g), next) }
+			})
+		}}
 	}
+}
+
+// named is an adapter that does something to what a request is about to do.
+func named(change func(x passkeys.Exchange, o *passkeys.Operation)) func(stage) stage {
+	return ruled(func(g *passkeys.Guard[passkeys.Exchange]) {
+		if sound := g.Operation; sound != nil {
+			g.Operation = func(x passkeys.Exchange) (passkeys.Operation, error) {
+				o, err := sound(x)
+				change(x, &o)
+				return o, err
+			}
+		}
+	})
 }
 
 // wrapped is an adapter behind a middleware.
 func wrapped(middleware func(w http.ResponseWriter, r *http.Request, next http.Handler)) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
-			next := s.mount(t, find, h)
+		return stage{s.TB, func(t testing.TB, app application) http.Handler {
+			next := s.mount(t, app)
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { middleware(w, r, next) })
 		}}
 	}
@@ -94,8 +138,8 @@ func rewritten(change func(body map[string]any)) func(stage) stage {
 // if it wrote a body.
 func forgetful(bodies bool) func(stage) stage {
 	return func(s stage) stage {
-		return stage{s.TB, func(t testing.TB, find finder, h hooks) http.Handler {
-			routes, err := passkeys.Routes(find, h)
+		return stage{s.TB, func(t testing.TB, app application) http.Handler {
+			routes, err := passkeys.Routes(app.Find, app.Hooks)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,6 +150,20 @@ func forgetful(bodies bool) func(stage) stage {
 						w = &bodyWriter{ResponseWriter: w}
 					}
 					route.Serve(passkeys.Exchange{W: w, R: r}, w, r)
+				})
+			}
+			for _, g := range app.Guarded {
+				check, err := passkeys.NewCheck(app.Find, app.Hooks, g.Guard)
+				if err != nil {
+					t.Fatal(err)
+				}
+				mux.HandleFunc(g.Method+" "+g.Path, func(w http.ResponseWriter, r *http.Request) {
+					if bodies {
+						w = &bodyWriter{ResponseWriter: w}
+					}
+					if proof, ok := check(passkeys.Exchange{W: w, R: r}, w, r); ok {
+						g.Handler(passkeys.Exchange{W: w, R: r.WithContext(passkeys.WithProof(r.Context(), proof))})
+					}
 				})
 			}
 			return mux
@@ -130,7 +188,7 @@ func TestAdapterFaults(t *testing.T) {
 	testRows(t, adapterRows())
 	var rows []row[stage]
 	for _, r := range adapterRows() {
-		rows = append(rows, row[stage]{r.name, r.rule, func(c *check, s stage) { r.check(c, newSite(s, s.mount)) }})
+		rows = append(rows, row[stage]{r.name, r.rule, func(c *check, s stage) { r.check(c, newSite(s, serveMux(s.mount).mount, inMemory)) }})
 	}
 	const everyHook = "hook-headers hook-answer hook-error hook-panic"
 	faults := []fault[stage]{
@@ -197,13 +255,13 @@ func TestAdapterFaults(t *testing.T) {
 				return
 			}
 			next.ServeHTTP(w, r)
-		}), "begin-body payload_too_large outcome"},
+		}), "begin-body payload_too_large outcome confirm-concurrent guarded-body request-operation attack-body attack-payload-bit"},
 		{"a body has a default type", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if r.Header.Get("Content-Type") == "" {
 				r.Header.Set("Content-Type", "application/json")
 			}
 			next.ServeHTTP(w, r)
-		}), "unsupported_media_type outcome"},
+		}), "unsupported_media_type outcome confirm-concurrent request-operation"},
 		{"every body is JSON", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			if kind := r.Header.Get("Content-Type"); kind == "text/plain" && (r.Method == http.MethodGet || r.Method == http.MethodDelete) {
 				http.Error(w, "no JSON", http.StatusUnsupportedMediaType)
@@ -240,13 +298,13 @@ func TestAdapterFaults(t *testing.T) {
 				r.Body = http.MaxBytesReader(w, r.Body, 32<<10)
 			}
 			next.ServeHTTP(w, r)
-		}), "payload_too_large"},
+		}), "payload_too_large guarded-body"},
 		{"the path is unescaped", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.URL.RawPath = ""
 			next.ServeHTTP(w, r)
-		}), "not_found"},
+		}), "not_found request-operation"},
 		{"any method will do", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
-			if r.Method == http.MethodPut {
+			if r.Method == http.MethodPut && strings.HasPrefix(r.URL.Path, prefix) {
 				r.Method = http.MethodPatch
 			}
 			next.ServeHTTP(w, r)
@@ -254,11 +312,11 @@ func TestAdapterFaults(t *testing.T) {
 		{"the Origin is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Origin")
 			next.ServeHTTP(w, r)
-		}), "wrong_origin tenants outcome"},
+		}), "wrong_origin tenants outcome confirm-cookie-origin"},
 		{"Sec-Fetch-Site is not handed on", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			r.Header.Del("Sec-Fetch-Site")
 			next.ServeHTTP(w, r)
-		}), "wrong_origin outcome"},
+		}), "wrong_origin outcome confirm-cookie-origin"},
 		{"a request cannot be cancelled", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
 			next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
 		}), "storage_unavailable"},
@@ -269,13 +327,88 @@ func TestAdapterFaults(t *testing.T) {
 			defer func() { _ = recover() }()
 			next.ServeHTTP(w, r)
 		}), "hook-panic"},
-		{"a hook's answer is not seen", forgetful(false), "hook-answer"},
-		{"a hook's answer is not seen without a body", forgetful(true), "hook-answer"},
+		{"a guard is not in front", behind(func(_ func(http.Handler) http.Handler, next http.Handler) http.Handler { return next }),
+			"confirm confirm-operation confirmation_required attack-another-user attack-another-session attack-another-operation attack-payload-bit attack-body " +
+				"attack-at-once attack-expired attack-in-place attack-dead-passkey …"},
+		{"what has passed is not handed on", behind(func(sound func(http.Handler) http.Handler, next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				sound(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { next.ServeHTTP(w, r) })).ServeHTTP(w, r)
+			})
+		}), "proof confirm-concurrent"},
+		{"the handler reads on where the guard has stopped", behind(func(sound func(http.Handler) http.Handler, next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				wire := r.Body
+				sound(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					r.Body = wire
+					next.ServeHTTP(w, r)
+				})).ServeHTTP(w, r)
+			})
+		}), "guarded-body attack-body …"},
+		{"Guard.Operation is not handed on", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.Operation = nil }),
+			"confirm-operation request-operation reusable attack-another-operation attack-at-once …"},
+		{"Guard.MaxAge is not handed on", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.MaxAge = 0 }), "confirm reusable bearer attack-expired …"},
+		{"Guard.Reusable is not handed on", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.Reusable = false }), "confirm-cookie reusable …"},
+		{"every proof can be used again", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.Reusable = true }),
+			"confirm-operation confirm-cookie attack-at-once attack-dead-passkey …"},
+		{"Guard.Bearer is not handed on", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.Bearer = false }), "bearer"},
+		{"Guard.Refused is not handed on", ruled(func(g *passkeys.Guard[passkeys.Exchange]) { g.Refused = nil }), "refused"},
+		{"WWW-Authenticate is not handed on", edited(func(_ *http.Request, a *httptest.ResponseRecorder) { a.Header().Del("WWW-Authenticate") }), "bearer"},
+		{"an operation is named after its URL", named(func(x passkeys.Exchange, o *passkeys.Operation) { o.Name = x.R.Method + " " + x.R.URL.Path }), "request-operation …"},
+		{"all operations have one name", named(func(_ passkeys.Exchange, o *passkeys.Operation) { o.Name = "request" }),
+			"request-operation confirm-page attack-another-operation …"},
+		{"no operation has a payload", named(func(_ passkeys.Exchange, o *passkeys.Operation) { o.Payload = nil }),
+			"proof attack-payload-bit attack-body …"},
+		{"there is no proof in a header", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.Header.Del(passkeys.ProofHeader)
+			next.ServeHTTP(w, r)
+		}), "confirm confirm-operation …"},
+		{"there is no proof in a cookie", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			r.Header.Del("Cookie")
+			next.ServeHTTP(w, r)
+		}), "confirm-cookie confirm-cookie-origin"},
+		{"a cookie is a header", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if cookie, err := r.Cookie(passkeys.ProofCookie); err == nil {
+				r.Header.Set(passkeys.ProofHeader, cookie.Value)
+			}
+			next.ServeHTTP(w, r)
+		}), "confirm-cookie confirm-cookie-origin"},
+		{"AuthenticatedAt is not mounted", hooked(func(h *hooks) { h.AuthenticatedAt = nil }), "fresh-sign-in fresh-within"},
+		{"everyone has just signed in", hooked(func(h *hooks) {
+			h.AuthenticatedAt = func(passkeys.Exchange) time.Time { return time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC) }
+		}), "confirm fresh-sign-in confirmation_required attack-another-user …"},
+		{"OnConfirmed is not mounted", hooked(func(h *hooks) { h.OnConfirmed = nil }), "on-confirmed " + everyHook},
+		{"an error of OnConfirmed is not handed on", hooked(func(h *hooks) {
+			sound := h.OnConfirmed
+			h.OnConfirmed = func(x passkeys.Exchange, u passkeys.User, r passkeys.ConfirmationResult) error {
+				_ = sound(x, u, r)
+				return nil
+			}
+		}), "on-confirmed hook-headers hook-error"},
+		{"everyone is alice", hooked(func(h *hooks) {
+			sound := h.GetUser
+			h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {
+				u, err := sound(x)
+				if u.ID != "" {
+					u.ID = "alice"
+				}
+				return u, err
+			}
+		}), "confirm-concurrent attack-another-user …"},
+		{"what is not verified is", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if strings.Contains(a.Body.String(), `"confirmation_failed"`) {
+				a.Code = http.StatusOK
+			}
+		}), "confirmation_failed attack-unverified …"},
+		{"what is unknown was there once", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			a.Body = bytes.NewBuffer(bytes.ReplaceAll(a.Body.Bytes(), []byte("challenge_not_found"), []byte("challenge_expired")))
+		}), "challenge_not_found attack-in-place …"},
+		{"a hook's answer is not seen", forgetful(false), "hook-answer refused"},
+		{"a hook's answer is not seen without a body", forgetful(true), "hook-answer refused"},
 		{"OnRegistered is not mounted", hooked(func(h *hooks) { h.OnRegistered = nil }), "register registration-taken-back " + everyHook},
 		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name " + everyHook},
 		{"OnAuthenticated is not mounted", hooked(func(h *hooks) { h.OnAuthenticated = nil }), "sign-in sign-in-concurrent answer-not-json " + everyHook},
 		{"CanonicalName is not mounted", hooked(func(h *hooks) { h.CanonicalName = nil }), "sign-in-by-name"},
-		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden upgrade " + everyHook},
+		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden upgrade fresh-within " + everyHook},
 		{"who answers is found once", found(func(find finder) finder {
 			var once sync.Once
 			var first *passkeys.Passkeys
@@ -302,7 +435,7 @@ func TestAdapterFaults(t *testing.T) {
 			}
 		}), "tenants"},
 		{"HasOtherSignIn is not mounted", hooked(func(h *hooks) { h.HasOtherSignIn = nil }), "last_credential " + everyHook},
-		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session upgrade"},
+		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session upgrade attack-another-session"},
 		{"an error of OnRegistered is not handed on", hooked(func(h *hooks) {
 			sound := h.OnRegistered
 			h.OnRegistered = func(x passkeys.Exchange, u passkeys.User, c passkeys.RegistrationResult) error {
@@ -334,5 +467,5 @@ func TestAdapterFaults(t *testing.T) {
 		}), r.name + " …"})
 	}
 	testFaults(t, func(t *testing.T, f func(*testing.T)) { t.Run("row", f) }, rows,
-		func(t testing.TB) stage { return stage{t, mountHandler} }, faults)
+		func(t testing.TB) stage { return stage{t, mountServeMux} }, faults)
 }

@@ -27,8 +27,9 @@
 //
 // [TestCredentials] is for a [passkeys.CredentialRepository], [TestChallenges]
 // for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock, and
-// [TestAdapter] for what mounts the routes on a web framework. The example is a
-// whole credential store, for a document database, with its test.
+// [TestAdapter] for what mounts the routes on a web framework, and its guards in
+// front of others. [TestConfirmations] attacks confirmed operations on top of stores.
+// The example is a whole credential store, for a document database, with its test.
 //
 // The package imports the standard library and core alone, so a module that
 // tests with it gains no other dependency.

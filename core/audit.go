@@ -25,11 +25,18 @@ const (
 	AuthenticationBegan     AuditEventType = "authentication_began"
 	AuthenticationSucceeded AuditEventType = "authentication_succeeded"
 	AuthenticationFailed    AuditEventType = "authentication_failed"
-	ChallengeExpired        AuditEventType = "challenge_expired"
-	CloneSuspected          AuditEventType = "clone_suspected"
-	CredentialRevoked       AuditEventType = "credential_revoked"
-	CredentialRenamed       AuditEventType = "credential_renamed"
-	CredentialRestored      AuditEventType = "credential_restored"
+	ConfirmationBegan       AuditEventType = "confirmation_began"
+	ConfirmationSucceeded   AuditEventType = "confirmation_succeeded"
+	// ConfirmationFailed: a response did not verify, or a guard was given a proof
+	// that does not prove what it asks for.
+	ConfirmationFailed AuditEventType = "confirmation_failed"
+	// ConfirmationUsed: a guard let a request pass with a proof.
+	ConfirmationUsed   AuditEventType = "confirmation_used"
+	ChallengeExpired   AuditEventType = "challenge_expired"
+	CloneSuspected     AuditEventType = "clone_suspected"
+	CredentialRevoked  AuditEventType = "credential_revoked"
+	CredentialRenamed  AuditEventType = "credential_renamed"
+	CredentialRestored AuditEventType = "credential_restored"
 	// BackupEligibilityChanged: a sign-in was let in with another backup
 	// eligibility than its credential had, as Config.BackupEligibility allows.
 	BackupEligibilityChanged AuditEventType = "backup_eligibility_changed"
@@ -83,6 +90,9 @@ const (
 	ReasonBackupEligibilityChanged   Reason = "backup_eligibility_changed"
 	ReasonSignCountRegressed         Reason = "sign_count_regressed"
 	ReasonSignCountRaced             Reason = "sign_count_raced"
+	ReasonOperationMismatch          Reason = "operation_mismatch"
+	ReasonPayloadMismatch            Reason = "payload_mismatch"
+	ReasonOperationInvalid           Reason = "operation_invalid"
 	ReasonHookFailed                 Reason = "hook_failed"
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"
@@ -103,6 +113,8 @@ type AuditEvent struct {
 	Reason Reason
 	// Mode is how the ceremony was begun, "" where that is not known.
 	Mode Mode
+	// Operation is the [Operation].Name of a confirmation.
+	Operation string
 	// CeremonyID is the same for all events of one ceremony, from begin to finish,
 	// and for all upgrades that are begun with one grant:
 	// 16 characters of base64url. It is "" where no ceremony is known, such as
@@ -143,6 +155,7 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 			slog.String("credential_id", e.CredentialID),
 			slog.String("reason", string(e.Reason)),
 			slog.String("mode", string(e.Mode)),
+			slog.String("operation", e.Operation),
 			slog.String("ceremony_id", e.CeremonyID),
 			slog.String("request_id", e.RequestID))
 	})

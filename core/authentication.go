@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 )
@@ -99,20 +98,7 @@ func (a *attempt) beginAuthentication(ctx context.Context, r AuthenticationReque
 	if err != nil {
 		return nil, err
 	}
-	state, err := p.issue(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	a.challenge = c.challenge
-	return &Ceremony[RequestOptions]{State: state, PublicKey: &RequestOptions{
-		Challenge:        EncodeID(c.challenge),
-		Timeout:          timeout.Milliseconds(),
-		RPID:             p.cfg.RPID,
-		AllowCredentials: descriptors(allowed),
-		UserVerification: p.cfg.UserVerification,
-		Hints:            slices.Clone(p.cfg.Hints),
-		Extra:            cloneExtra(p.cfg.RequestExtra),
-	}}, nil
+	return a.ask(ctx, c, allowed, timeout)
 }
 
 // FinishAuthentication verifies the browser's response (WebAuthn L3 §7.2),
@@ -135,22 +121,21 @@ func (p *Passkeys) FinishAuthentication(ctx context.Context, r AuthenticationRes
 // finishAuthentication is FinishAuthentication on a response that is read.
 func (a *attempt) finishAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
 	a.id = response.RawID
-	result, err := a.verifyAuthentication(ctx, state, response)
-	if err != nil {
-		return nil, a.end(ctx, err)
-	}
-	return result, a.end(ctx, nil)
-}
-
-func (a *attempt) verifyAuthentication(ctx context.Context, state string, response *engine.AssertionResponse) (*AuthenticationResult, error) {
-	p := a.p
 	if err := withoutSecrets(&response.Response); err != nil {
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
 	c, err := a.redeem(ctx, forAuthentication, state)
 	if err != nil {
-		return nil, err
+		return nil, a.end(ctx, err)
 	}
+	result, err := a.verifyAssertion(ctx, c, response)
+	return result, a.end(ctx, err)
+}
+
+// verifyAssertion verifies the response to a challenge that holds, and records its
+// use with the credential. A confirmation is held to all that a sign-in is.
+func (a *attempt) verifyAssertion(ctx context.Context, c payload, response *engine.AssertionResponse) (*AuthenticationResult, error) {
+	p := a.p
 	credential, err := p.cfg.Credentials.Get(ctx, response.RawID)
 	decoy, used := false, useOf(c)
 	switch {
@@ -176,7 +161,7 @@ func (a *attempt) verifyAuthentication(ctx context.Context, state string, respon
 	// The signature comes before everything else that depends on what is stored:
 	// who cannot sign learns nothing of it, nor by the time it takes whether the
 	// credential is one.
-	v, err := p.rp.VerifyAssertion(response, c.challenge, credential.PublicKey, p.verifyUser())
+	v, err := p.rp.VerifyAssertion(response, p.signed(c), credential.PublicKey, p.verifyUser(c.purpose))
 	if err != nil {
 		err = p.refused(ctx, ErrAssertionVerification, err)
 	}
@@ -187,7 +172,7 @@ func (a *attempt) verifyAuthentication(ctx context.Context, state string, respon
 	if err != nil {
 		return nil, err
 	}
-	s := signIn{p: p, challenge: c, use: used, key: credential.PublicKey, seen: credential.SignCount, handle: response.UserHandle, data: v}
+	s := assertion{p: p, challenge: c, use: used, key: credential.PublicKey, seen: credential.SignCount, handle: response.UserHandle, data: v}
 	if err := p.change(ctx, &credential, s.record); err != nil {
 		if s.cloned && p.cfg.SignCountPolicy == FlagDisable {
 			if failed := p.quarantine(ctx, credential); failed != nil {
@@ -210,9 +195,9 @@ func (a *attempt) verifyAuthentication(ctx context.Context, state string, respon
 	}, nil
 }
 
-// signIn is a response whose signature is verified, on its way to be recorded
+// assertion is a response whose signature is verified, on its way to be recorded
 // with its credential.
-type signIn struct {
+type assertion struct {
 	p         *Passkeys
 	challenge payload
 	use       use
@@ -224,10 +209,10 @@ type signIn struct {
 	cloned, eligibilityChanged bool
 }
 
-// record decides whether the sign-in stands, given the credential as it is stored
+// record decides whether it stands, given the credential as it is stored
 // now, and if so records it there. It is asked again for a credential that has
 // changed meanwhile.
-func (s *signIn) record(c *Credential) error {
+func (s *assertion) record(c *Credential) error {
 	s.cloned, s.eligibilityChanged = false, false
 	policy := s.p.cfg.SignCountPolicy
 	// Whoever began must be whose credential this is. A stored credential is

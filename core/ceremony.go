@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
@@ -26,6 +27,7 @@ type attempt struct {
 	userID    string
 	id        []byte // the credential's
 	challenge []byte
+	operation string // the name of what is confirmed
 	ended     bool
 }
 
@@ -56,7 +58,7 @@ func (a *attempt) end(ctx context.Context, err error) error {
 	}
 	a.ended = true
 	if a.observed != nil {
-		a.observed(Outcome{Mode: a.mode, Reason: event.Reason})
+		a.observed(Outcome{Mode: a.mode, Reason: event.Reason, Operation: a.operation})
 	}
 	a.audit(ctx, event)
 	return err
@@ -74,7 +76,7 @@ func (a *attempt) audit(ctx context.Context, e AuditEvent) {
 	if a.p.cfg.Audit == nil {
 		return
 	}
-	e.UserID, e.Mode = a.userID, a.mode
+	e.UserID, e.Mode, e.Operation = a.userID, a.mode, a.operation
 	if len(a.id) <= maxCredentialID { // a longer one is none, and would fill the log
 		e.CredentialID = EncodeID(a.id)
 	}
@@ -82,6 +84,25 @@ func (a *attempt) audit(ctx context.Context, e AuditEvent) {
 		e.CeremonyID = ceremonyID(a.challenge)
 	}
 	a.p.audit(ctx, e)
+}
+
+// ask issues a challenge of an assertion, with the options for it.
+func (a *attempt) ask(ctx context.Context, c payload, allowed []Credential, timeout time.Duration) (*Ceremony[RequestOptions], error) {
+	p := a.p
+	state, err := p.issue(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	a.challenge = c.challenge
+	return &Ceremony[RequestOptions]{State: state, PublicKey: &RequestOptions{
+		Challenge:        EncodeID(p.signed(c)),
+		Timeout:          timeout.Milliseconds(),
+		RPID:             p.cfg.RPID,
+		AllowCredentials: descriptors(allowed),
+		UserVerification: p.verification(c.purpose),
+		Hints:            slices.Clone(p.cfg.Hints),
+		Extra:            cloneExtra(p.cfg.RequestExtra),
+	}}, nil
 }
 
 // draw makes a challenge for this user.
@@ -144,6 +165,13 @@ func (a *attempt) redeem(ctx context.Context, purpose purpose, state string) (pa
 	case err != nil:
 		return payload{}, storeError(err)
 	}
+	return a.held(ctx, purpose, raw)
+}
+
+// held reads a payload that is for this purpose, relying party and session, and
+// still holds.
+func (a *attempt) held(ctx context.Context, purpose purpose, raw []byte) (payload, error) {
+	p := a.p
 	c, err := decodePayload(raw)
 	switch {
 	case err != nil:
@@ -151,7 +179,7 @@ func (a *attempt) redeem(ctx context.Context, purpose purpose, state string) (pa
 	case c.realm != p.realm:
 		return payload{}, ErrChallengeNotFound.because(ReasonRPIDMismatch)
 	}
-	a.mode, a.challenge = c.mode, c.challenge
+	a.mode, a.challenge, a.operation = c.mode, c.challenge, c.operation
 	switch {
 	case c.purpose != purpose:
 		return payload{}, ErrChallengeNotFound.because(ReasonChallengePurpose)

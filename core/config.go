@@ -40,16 +40,17 @@ type Config struct {
 	TopOrigins []string
 	// Credentials keeps the passkeys. Required.
 	Credentials CredentialRepository
-	// Secret is what sealed states, decoys and all else that only this server may
+	// Secret is what sealed states, proofs, decoys and all else that only this server may
 	// make are derived from: at least 32 random bytes, such as those of openssl
 	// rand -base64 32, the same in all processes and over time. Default: drawn at
 	// New, with a warning to Logger and Audit, which does for one process: another
 	// does not know its states, and after a restart none does.
 	Secret []byte
 	// OldSecrets are those that Secret took the place of, the latest first: they
-	// still open what they sealed. Decoys are made from the last of them, so that
-	// they stay what they were: keep that one for ever, and the others for
-	// ConditionalTTL.
+	// still open the states that they sealed, but no proofs: of a secret that has
+	// leaked none is worth anything once it is replaced, and whoever is under way
+	// confirms once more. Decoys are made from the last of them, so that they stay
+	// what they were: keep that one for ever, and the others for ConditionalTTL.
 	OldSecrets [][]byte
 	// Challenges keeps what lies between begin and finish. Default: nothing does.
 	// The state is the challenge itself, sealed under Secret; it is spent by the
@@ -70,9 +71,11 @@ type Config struct {
 	// the client how long its challenge is good for, so that it can have the next
 	// one in time. Default: 1 hour.
 	ConditionalTTL time.Duration
-	// UserVerification is asked for in both ceremonies, and where required,
-	// enforced in both. Default: preferred.
+	// UserVerification is asked for at registration and sign-in, and where required,
+	// enforced at both. Default: preferred.
 	UserVerification UserVerification
+	// ConfirmationUserVerification is the same for confirmations. Default: required.
+	ConfirmationUserVerification UserVerification
 	// Hints say which kinds of authenticator the users are expected to have, the
 	// likeliest first (WebAuthn L3 §5.8.8). Default: none.
 	Hints []Hint
@@ -156,6 +159,7 @@ type Passkeys struct {
 	realm       string
 	development []string // the origins that a client may be told; see development
 	states      *seal.Sealer
+	proofs      *seal.Sealer // and what asks for them
 	decoys      *decoys
 	lastIssued  atomic.Int64 // see issuedAt
 }
@@ -186,6 +190,7 @@ func New(cfg Config) (*Passkeys, error) {
 	setDefault(&cfg.ChallengeTTL, min(cfg.Timeout+time.Minute, maxChallengeTTL))
 	setDefault(&cfg.ConditionalTTL, defaultConditionalTTL)
 	setDefault(&cfg.UserVerification, UserVerificationPreferred)
+	setDefault(&cfg.ConfirmationUserVerification, UserVerificationRequired)
 	setDefault(&cfg.AttestationPolicy, AttestationPolicyNone)
 	if cfg.AttestationPolicy != AttestationPolicyNone {
 		setDefault(&cfg.Attestation, AttestationDirect)
@@ -212,7 +217,7 @@ func New(cfg Config) (*Passkeys, error) {
 	if err != nil {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
-	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), development: development(cfg.Origins), states: seal.New("state", secrets...), rp: engine.RelyingParty{
+	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), development: development(cfg.Origins), states: seal.New("state", secrets...), proofs: seal.New("proof", secrets[0]), rp: engine.RelyingParty{
 		ID:          cfg.RPID,
 		Origins:     cfg.Origins,
 		TopOrigins:  cfg.TopOrigins,
@@ -242,7 +247,16 @@ func (p *Passkeys) warn(reason Reason, text string) {
 }
 
 // verifyUser reports whether a response must come from a user who was verified.
-func (p *Passkeys) verifyUser() bool { return p.cfg.UserVerification == UserVerificationRequired }
+func (p *Passkeys) verifyUser(use purpose) bool {
+	return p.verification(use) == UserVerificationRequired
+}
+
+func (p *Passkeys) verification(use purpose) UserVerification {
+	if use == forConfirmation {
+		return p.cfg.ConfirmationUserVerification
+	}
+	return p.cfg.UserVerification
+}
 
 func (cfg *Config) attestationLevel() engine.AttestationLevel {
 	switch {
@@ -339,6 +353,7 @@ func (cfg *Config) validate(name func(field string) string) error {
 		known        []string
 	}{
 		{"UserVerification", string(cfg.UserVerification), []string{"required", "preferred", "discouraged"}},
+		{"ConfirmationUserVerification", string(cfg.ConfirmationUserVerification), []string{"required", "preferred", "discouraged"}},
 		{"Attestation", string(cfg.Attestation), []string{"none", "indirect", "direct", "enterprise"}},
 		{"AttestationPolicy", string(cfg.AttestationPolicy), []string{"none", "self", "trusted"}},
 		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},

@@ -12,6 +12,7 @@ type contextKey int
 const (
 	sessionKey contextKey = iota
 	requestKey
+	proofKey
 )
 
 // WithSessionID ties the ceremonies begun and finished with ctx to a browser

@@ -149,6 +149,9 @@ func (c Credential) Clone() Credential {
 	return c // nobody writes to what is in later
 }
 
+// boundTo reports whether a passkey may be of this relying party.
+func (c *Credential) boundTo(rpID string) bool { return c.RPID == "" || c.RPID == rpID }
+
 // handle is the user handle that a sign-in must bring.
 func (c *Credential) handle() []byte {
 	if len(c.UserHandle) > 0 {

@@ -34,10 +34,12 @@
 //	PATCH  /credentials/{id}     {"deviceName"}
 //	DELETE /credentials/{id}
 //	GET    /signals              what the browser must know of the user's passkeys
-//	POST   /outcome              {"ceremony", "mode", "outcome", "ms"}; where [ClientObserver] listens
+//	POST   /confirm/begin        {}, or {"request"}; options for navigator.credentials.get
+//	POST   /confirm/finish       {"credential", "state", "cookie"?}
+//	POST   /outcome              {"mode", "outcome", "ms"}; where [ClientObserver] listens
 //	GET    /client.js            the browser's half, with /words.js, /elements.js and the types of each
 //
-// Both begins answer {"publicKey": options, "state": text}. The options are the
+// Each begin answers {"publicKey": options, "state": text}. The options are the
 // JSON forms of WebAuthn L3 §5.4 and §5.5, which the browser's own
 // PublicKeyCredential.parseCreationOptionsFromJSON and parseRequestOptionsFromJSON
 // read; a credential is what its toJSON method returns, without the results of the
@@ -100,11 +102,43 @@
 // After the error credential_not_found, signalUnknownCredential takes the id of the
 // passkey that the page has sent.
 //
+// # Confirmed operations
+//
+// Some things ask for more than a session: a transfer, another e-mail address, the
+// end of the account. There the user confirms with a passkey what they are about to
+// do. That is a ceremony of its own: it signs nobody in, and no sign-in confirms
+// anything. Its challenge is a hash of the relying party, the user, and the
+// [Operation], so it is this operation that the passkey signs, and no other.
+//
+// A [Guard] in front of a route says what must be confirmed, and how long ago that may
+// be:
+//
+//	confirmed := passkeys.Require(p, hooks, passkeys.Guard[passkeys.Exchange]{Operation: operation})
+//	mux.Handle("POST /transfer", confirmed(transfer))
+//
+// What it refuses is 403 confirmation_required, with a sealed request. The page has it
+// confirmed at /confirm/begin and /confirm/finish, gets a [Proof], sealed too, and
+// sends the same again with that in the header Passkey-Proof. The client's fetch does
+// all of this: in the page one word changes.
+//
+//	await pk.fetch('/transfer', { method: 'POST', body });
+//
+// A proof is of one user, one session if Hooks.SessionID is set, one operation and one
+// payload. Of an operation it is used once, on any number of servers: the passkey
+// remembers it, as it does a challenge, in the two statements that a check costs. A
+// guard without an Operation asks only that it is still the user, by any proof of that
+// or a sign-in as fresh; it costs no statement, and [FreshWithin] asks it of the
+// routes for passkeys themselves. Where nothing is HTTP, [Passkeys.BeginConfirmation],
+// [Passkeys.FinishConfirmation] and [Passkeys.VerifyProof] are the same by hand.
+//
+// [Evidence], which Hooks.OnConfirmed gets, lets others check years later what was
+// confirmed. It does not show what the page had said: no browser shows the payload.
+//
 // # Without a router
 //
 // [Passkeys.BeginRegistration], [Passkeys.FinishRegistration],
 // [Passkeys.BeginAuthentication] and [Passkeys.FinishAuthentication] are the same
-// ceremonies, driven by hand; [Passkeys.Credentials], [Passkeys.Rename],
+// ceremonies, driven by hand, as are those of a confirmation; [Passkeys.Credentials], [Passkeys.Rename],
 // [Passkeys.Revoke], [Passkeys.RevokeAll] and [Passkeys.Restore] manage what is
 // registered, and [Provider] names whose it is.
 //

@@ -25,6 +25,8 @@ func envNames(field string) string {
 		return "PASSKEYS_TIMEOUT"
 	case "UserVerification":
 		return "PASSKEYS_USER_VERIFICATION"
+	case "ConfirmationUserVerification":
+		return "PASSKEYS_CONFIRMATION_USER_VERIFICATION"
 	case "Attestation":
 		return "PASSKEYS_ATTESTATION"
 	case "AuthenticatorAttachment":
@@ -62,28 +64,29 @@ func envNames(field string) string {
 // ConfigFromEnv reads a Config from the environment. What is unset or empty is
 // left at its default; the first three are required.
 //
-//	PASSKEYS_RP_ID                     example.org
-//	PASSKEYS_RP_NAME                   Example
-//	PASSKEYS_EXPECTED_ORIGINS          https://example.org,https://www.example.org
-//	PASSKEYS_TOP_ORIGINS               https://partner.example
-//	PASSKEYS_SECRET                    openssl rand -base64 32: 32 characters or more, none of them space or a comma
-//	PASSKEYS_OLD_SECRETS               those that it took the place of, the latest first
-//	PASSKEYS_TIMEOUT                   5m, or 300
-//	PASSKEYS_CHALLENGE_TTL             6m, or 360
-//	PASSKEYS_CONDITIONAL_TTL           1h, or 3600
-//	PASSKEYS_USER_VERIFICATION         required, preferred, discouraged
-//	PASSKEYS_HINTS                     client-device,security-key,hybrid
-//	PASSKEYS_ATTESTATION               none, indirect, direct, enterprise
-//	PASSKEYS_ATTESTATION_FORMATS       packed,tpm
-//	PASSKEYS_ATTESTATION_POLICY        none, self, trusted
-//	PASSKEYS_ALLOWED_AAGUIDS           ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4
-//	PASSKEYS_DENIED_AAGUIDS            00000000-0000-0000-0000-000000000000
-//	PASSKEYS_AUTHENTICATOR_ATTACHMENT  platform, cross-platform
-//	PASSKEYS_RESIDENT_KEY              required, preferred, discouraged
-//	PASSKEYS_SIGN_COUNT_POLICY         strict-reject, device-bound, flag-disable, allow
-//	PASSKEYS_BACKUP_ELIGIBILITY        strict, upgrade, allow
-//	PASSKEYS_MAX_CREDENTIALS           50, or -1 for no limit
-//	PASSKEYS_ALGORITHMS                ES256,EdDSA,ES384,ES512,RS256
+//	PASSKEYS_RP_ID                           example.org
+//	PASSKEYS_RP_NAME                         Example
+//	PASSKEYS_EXPECTED_ORIGINS                https://example.org,https://www.example.org
+//	PASSKEYS_TOP_ORIGINS                     https://partner.example
+//	PASSKEYS_SECRET                          openssl rand -base64 32: 32 characters or more, none of them space or a comma
+//	PASSKEYS_OLD_SECRETS                     those that it took the place of, the latest first
+//	PASSKEYS_TIMEOUT                         5m, or 300
+//	PASSKEYS_CHALLENGE_TTL                   6m, or 360
+//	PASSKEYS_CONDITIONAL_TTL                 1h, or 3600
+//	PASSKEYS_USER_VERIFICATION               required, preferred, discouraged
+//	PASSKEYS_CONFIRMATION_USER_VERIFICATION  the same
+//	PASSKEYS_HINTS                           client-device,security-key,hybrid
+//	PASSKEYS_ATTESTATION                     none, indirect, direct, enterprise
+//	PASSKEYS_ATTESTATION_FORMATS             packed,tpm
+//	PASSKEYS_ATTESTATION_POLICY              none, self, trusted
+//	PASSKEYS_ALLOWED_AAGUIDS                 ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4
+//	PASSKEYS_DENIED_AAGUIDS                  00000000-0000-0000-0000-000000000000
+//	PASSKEYS_AUTHENTICATOR_ATTACHMENT        platform, cross-platform
+//	PASSKEYS_RESIDENT_KEY                    required, preferred, discouraged
+//	PASSKEYS_SIGN_COUNT_POLICY               strict-reject, device-bound, flag-disable, allow
+//	PASSKEYS_BACKUP_ELIGIBILITY              strict, upgrade, allow
+//	PASSKEYS_MAX_CREDENTIALS                 50, or -1 for no limit
+//	PASSKEYS_ALGORITHMS                      ES256,EdDSA,ES384,ES512,RS256
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole
 // seconds. The values are checked as [New] checks them; an error matches
@@ -125,24 +128,25 @@ func ConfigFromEnv() (Config, error) {
 		return ids
 	}
 	cfg := Config{
-		RPID:                    get("RPID"),
-		RPName:                  get("RPName"),
-		Origins:                 list("Origins"),
-		TopOrigins:              list("TopOrigins"),
-		Secret:                  []byte(get("Secret")),
-		Timeout:                 duration("Timeout"),
-		ChallengeTTL:            duration("ChallengeTTL"),
-		ConditionalTTL:          duration("ConditionalTTL"),
-		UserVerification:        UserVerification(get("UserVerification")),
-		Attestation:             AttestationPreference(get("Attestation")),
-		AttestationFormats:      list("AttestationFormats"),
-		AttestationPolicy:       AttestationPolicy(get("AttestationPolicy")),
-		AllowedAAGUIDs:          aaguids("AllowedAAGUIDs"),
-		DeniedAAGUIDs:           aaguids("DeniedAAGUIDs"),
-		AuthenticatorAttachment: AuthenticatorAttachment(get("AuthenticatorAttachment")),
-		ResidentKey:             ResidentKeyRequirement(get("ResidentKey")),
-		SignCountPolicy:         SignCountPolicy(get("SignCountPolicy")),
-		BackupEligibility:       BackupEligibilityPolicy(get("BackupEligibility")),
+		RPID:                         get("RPID"),
+		RPName:                       get("RPName"),
+		Origins:                      list("Origins"),
+		TopOrigins:                   list("TopOrigins"),
+		Secret:                       []byte(get("Secret")),
+		Timeout:                      duration("Timeout"),
+		ChallengeTTL:                 duration("ChallengeTTL"),
+		ConditionalTTL:               duration("ConditionalTTL"),
+		UserVerification:             UserVerification(get("UserVerification")),
+		ConfirmationUserVerification: UserVerification(get("ConfirmationUserVerification")),
+		Attestation:                  AttestationPreference(get("Attestation")),
+		AttestationFormats:           list("AttestationFormats"),
+		AttestationPolicy:            AttestationPolicy(get("AttestationPolicy")),
+		AllowedAAGUIDs:               aaguids("AllowedAAGUIDs"),
+		DeniedAAGUIDs:                aaguids("DeniedAAGUIDs"),
+		AuthenticatorAttachment:      AuthenticatorAttachment(get("AuthenticatorAttachment")),
+		ResidentKey:                  ResidentKeyRequirement(get("ResidentKey")),
+		SignCountPolicy:              SignCountPolicy(get("SignCountPolicy")),
+		BackupEligibility:            BackupEligibilityPolicy(get("BackupEligibility")),
 	}
 	for _, s := range list("OldSecrets") {
 		cfg.OldSecrets = append(cfg.OldSecrets, []byte(s))

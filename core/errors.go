@@ -21,6 +21,7 @@ type Error struct {
 	detail   string
 	cause    error
 	expected []string // origins, for a developer's page
+	confirm  *confirm // what is to be confirmed
 }
 
 // Error returns the code, or for a configuration error what is wrong with which
@@ -105,6 +106,16 @@ var (
 	ErrTooManyCredentials = &Error{Code: "too_many_credentials", Status: http.StatusConflict, Message: "There are too many passkeys. Please remove one first."}
 	// ErrLastCredential: without this passkey the user could not sign in again.
 	ErrLastCredential = &Error{Code: "last_credential", Status: http.StatusConflict, Message: "This is the only way to sign in and cannot be removed."}
+	// ErrNoCredentials: a user is to confirm something, and has no passkey that works.
+	ErrNoCredentials = &Error{Code: "no_credentials", Status: http.StatusConflict, Message: "There is no passkey to confirm this with. Please add one first."}
+	// ErrConfirmationRequired: a guard asks for a confirmation, and the request has no
+	// proof of it, or one that is another's, too old, or used up. The answer has a
+	// request for it, in a member "confirm" beside "error". 403 and not 401, since the
+	// user is signed in: it is no reason to sign them out.
+	ErrConfirmationRequired = &Error{Code: "confirmation_required", Status: http.StatusForbidden, Message: "Please confirm this with your passkey."}
+	// ErrConfirmationFailed: the response to a confirmation does not verify, or is that
+	// of a passkey that is not the user's or does not work.
+	ErrConfirmationFailed = &Error{Code: "confirmation_failed", Status: http.StatusForbidden, Message: "The confirmation could not be verified."}
 	// ErrWrongOrigin: the page that sent the request is none of Config.Origins. It
 	// is another site's, or the application is open at an address that it does not
 	// know of: so where all of them are http://localhost, the answer lists them as
@@ -127,7 +138,7 @@ var (
 	errInternal = &Error{Code: "internal_error", Status: http.StatusInternalServerError, Message: "Something went wrong."}
 )
 
-// What stores return beside the above.
+// What is no answer to a client: of stores beside the above, and of evidence.
 var (
 	// ErrInvalidCredential: no store could keep this credential whole. From
 	// [Credential.Validate], and so from every store's Add and Update.
@@ -135,6 +146,8 @@ var (
 	// ErrInvalidChallenge: no store may keep this challenge. From
 	// [ValidateChallenge], and so from every store's Put.
 	ErrInvalidChallenge = errors.New("passkeys: invalid challenge")
+	// ErrInvalidEvidence: it does not show what it should. From [Evidence.Verify].
+	ErrInvalidEvidence = errors.New("passkeys: invalid evidence")
 	// ErrConflict: the credential was changed since it was read. From
 	// [CredentialRepository.Update]: read it again, and decide again.
 	ErrConflict = errors.New("passkeys: the credential has changed meanwhile")

@@ -383,7 +383,7 @@ func ExampleNewSlogAudit() {
 	})
 	ctx := passkeys.WithRequestID(context.Background(), "7f3a")
 	_, _ = p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
-	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" mode=registration request_id=7f3a
+	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" mode=registration operation="" request_id=7f3a
 }
 
 // A hook decides what the client is told.
@@ -531,9 +531,9 @@ func ExampleClientObserver() {
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	for _, ms := range []int{1200, 700, 31000} { // what the page posts
-		post(server, "/outcome", map[string]any{"ceremony": "authentication", "mode": "usernameless", "outcome": "cancelled", "ms": ms})
+		post(server, "/outcome", map[string]any{"mode": "usernameless", "outcome": "cancelled", "ms": ms})
 	}
-	post(server, "/outcome", map[string]any{"ceremony": "authentication", "mode": "made up", "outcome": "cancelled", "ms": 1})
+	post(server, "/outcome", map[string]any{"mode": "made up", "outcome": "cancelled", "ms": 1})
 	for _, what := range slices.Sorted(maps.Keys(metrics.ended)) {
 		fmt.Println(what, metrics.ended[what])
 	}
@@ -612,6 +612,8 @@ func ExampleRoutes() {
 	// PATCH /credentials/{id}
 	// DELETE /credentials/{id}
 	// GET /signals
+	// POST /confirm/begin
+	// POST /confirm/finish
 	// POST /outcome
 	// GET /client.d.ts
 	// GET /client.js

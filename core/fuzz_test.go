@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -157,7 +159,7 @@ func (closedSets) Observe(ctx context.Context, _ Step) (context.Context, func(Ou
 }
 
 func (closedSets) ObserveClient(_ context.Context, o ClientOutcome) {
-	known := o.Ceremony == CeremonyRegistration || o.Ceremony == CeremonyAuthentication
+	known := o.Ceremony == CeremonyRegistration || o.Ceremony == CeremonyAuthentication || o.Ceremony == CeremonyConfirmation
 	if !known || modeOf(o.Mode.code()) != o.Mode || !o.Code.known() || o.Duration != DurationUnder2s && o.Duration != DurationUnder20s && o.Duration != DurationFrom20s {
 		panic(fmt.Sprintf("told of %+v", o))
 	}
@@ -173,13 +175,14 @@ func FuzzRequestBody(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials", "GET /signals", "POST /outcome"}
+	routes := []string{"POST /register/begin", "POST /register/finish", "POST /authenticate/begin", "POST /authenticate/finish", "PATCH /credentials/AAAA", "DELETE /credentials/AAAA", "GET /credentials", "GET /signals", "POST /outcome", "POST /confirm/begin", "POST /confirm/finish"}
 	for i := range routes {
 		f.Add(uint(i), "application/json", []byte(`{"state":"handle","username":"a","deviceName":"b","credential":`+string(creation)+`}`))
 		f.Add(uint(i), "application/json; charset=utf-8", []byte(`{"state":"handle","userId":"a","credential":`+string(request)+`}`))
 		f.Add(uint(i), "application/json", []byte(`{"mode":"conditional","userId":""}`))
 		f.Add(uint(i), "application/json", []byte(`{"mediation":"conditional","grant":"handle"}`))
-		f.Add(uint(i), "application/json", []byte(`{"ceremony":"authentication","mode":"conditional","outcome":"cancelled","ms":1840}`))
+		f.Add(uint(i), "application/json", []byte(`{"request":"handle","cookie":true}`))
+		f.Add(uint(i), "application/json", []byte(`{"mode":"conditional","outcome":"cancelled","ms":1840}`))
 	}
 	f.Fuzz(func(t *testing.T, route uint, contentType string, body []byte) {
 		method, path, _ := strings.Cut(routes[route%uint(len(routes))], " ")
@@ -266,6 +269,68 @@ func FuzzState(f *testing.F) {
 	})
 }
 
+// FuzzProof takes whatever is given for a proof of a transfer: only one that was made
+// of it lets anything pass.
+func FuzzProof(f *testing.F) {
+	ctx, clock := context.Background(), &passkeytest.Clock{}
+	p, err := New(Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: NewMemoryCredentials(), Secret: bytes.Repeat([]byte{1}, 32), Logger: slog.New(slog.DiscardHandler), Now: clock.Now,
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	transfer, _ := Operation{Name: "transfer", Payload: []byte("100")}.of(time.Minute)
+	proof := payload{purpose: forProof, mode: ModeConfirmation, issuedAt: clock.Now(), expiresAt: clock.Now().Add(time.Minute),
+		challenge: []byte{1}, realm: p.realm, userID: "alice", subject: transfer, credentialID: "c"}
+	other, request, nobodys := proof, proof, proof
+	other.hash, request.purpose, nobodys.userID = "another", forRequest, "bob"
+	for _, c := range []payload{proof, other, request, nobodys} {
+		f.Add(p.proofs.Seal(c.encode()))
+		f.Add(p.states.Seal(c.encode()))
+		f.Add(EncodeID(c.encode()))
+	}
+	f.Add("")
+	f.Add(strings.Repeat("A", 1<<13))
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := p.VerifyProof(ctx, text, ProofCheck{UserID: "alice", Operation: Operation{Name: "transfer", Payload: []byte("100")}, Reusable: true})
+		opened, _ := p.proofs.Open(text)
+		switch mine := bytes.Equal(opened, proof.encode()); {
+		case err == nil && (!mine || got.UserID != "alice"), err != nil && (mine || !errors.Is(err, ErrConfirmationRequired)):
+			t.Errorf("%q of %x: %+v, %v", text, opened, got, err)
+		}
+	})
+}
+
+// FuzzEvidence reads what may be anything: it holds only if it is what was signed.
+func FuzzEvidence(f *testing.F) {
+	sound, err := os.ReadFile("testdata/golden/evidence-v1.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var signed Evidence
+	if err := json.Unmarshal(sound, &signed); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(sound)
+	f.Add(bytes.Replace(sound, []byte("alice"), []byte("bob"), 1))
+	f.Add([]byte(`{"v":1,"payloadHash":"AA"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var e Evidence
+		if err := json.Unmarshal(b, &e); err != nil {
+			return
+		}
+		again, err := json.Marshal(e)
+		var read Evidence
+		if err != nil || json.Unmarshal(again, &read) != nil || fmt.Sprint(read) != fmt.Sprint(e) {
+			t.Errorf("%s is written %s, %v", b, again, err)
+		}
+		if err := e.Verify([]byte("100 EUR to bob")); err == nil && fmt.Sprint(e) != fmt.Sprint(signed) {
+			t.Errorf("%s", b)
+		}
+	})
+}
+
 func FuzzPayload(f *testing.F) {
 	for _, c := range []payload{
 		{purpose: forRegistration, mode: ModeRegistration, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, realm: "r", userID: "u", session: "s"},
@@ -273,10 +338,15 @@ func FuzzPayload(f *testing.F) {
 		{purpose: forAuthentication, mode: ModeConditional, challenge: bytes.Repeat([]byte{1}, 32)},
 		{purpose: forAuthentication, mode: ModeConditional, challenge: []byte{1}, userID: "u"}, // is for nobody in particular
 		{purpose: forUpgrade, mode: ModeUpgrade, challenge: []byte{1}, realm: "r", userID: "u", session: "s"},
+		{purpose: forConfirmation, mode: ModeConfirmation, challenge: []byte{1}, userID: "u", subject: subject{"transfer", "hash", time.Minute}},
+		{purpose: forProof, mode: ModeConfirmation, challenge: []byte{1}, userID: "u", credentialID: strings.Repeat("c", 200), verified: true, reliable: true},
 	} {
 		f.Add(c.encode())
 	}
 	f.Add([]byte{payloadVersion})
+	named := payload{purpose: forConfirmation, mode: ModeConfirmation, challenge: []byte{1}, userID: "u"}.encode()
+	f.Add(append(named[:len(named)-1:len(named)-1], binary.AppendUvarint(nil, 1<<60)...))
+	f.Add(append(named[:len(named)-1:len(named)-1], 0x81, 0)) // 1, in two bytes
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c, err := decodePayload(b)
 		if err != nil {

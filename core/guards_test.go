@@ -294,7 +294,7 @@ func TestAuthenticationRequests(t *testing.T) {
 	}
 }
 
-func withoutAllowList(t *testing.T, options []byte) []byte {
+func withoutAllowList(t testing.TB, options []byte) []byte {
 	t.Helper()
 	var o struct {
 		PublicKey map[string]any `json:"publicKey"`

@@ -1,6 +1,9 @@
 package passkeys
 
-import "net/http"
+import (
+	"net/http"
+	"time"
+)
 
 // Hooks are what the application gives to the routes. C is the context of the
 // application's framework, such as *gin.Context, or [Exchange] where the
@@ -14,9 +17,9 @@ import "net/http"
 type Hooks[C any] struct {
 	// GetUser says who is signed in, or for a sign-up, who is about to exist: a
 	// new user with a random ID that nobody has, whom the session remembers. It is
-	// asked at both ends of a registration, which must name the same user, for the
-	// management of passkeys, and for signals. It returns ErrUnauthenticated for nobody.
-	// Required.
+	// asked at both ends of a registration and of a confirmation, which must name the
+	// same user, for the management of passkeys, for signals and by guards. It returns
+	// ErrUnauthenticated for nobody. Required.
 	GetUser func(C) (User, error)
 
 	// OnAuthenticated starts the application's session; change the session's id
@@ -31,6 +34,18 @@ type Hooks[C any] struct {
 	// database stored it and its answer was lost, the client is told 503 and this
 	// hook is not asked: a sign-in may be of a user without an account.
 	OnRegistered func(C, User, RegistrationResult) error
+
+	// OnConfirmed comes after a confirmation was verified: keep its Evidence here, if
+	// you want it. What the payload was is known where its Proof is used, which has the
+	// same CeremonyID. An error is the answer, and there is no proof then; the passkey
+	// has to be used again.
+	OnConfirmed func(C, User, ConfirmationResult) error
+
+	// AuthenticatedAt says when this session's user signed in, zero where that is not
+	// known: it counts as a confirmation of nothing in particular, for a [Guard]
+	// without an Operation and for [FreshWithin]. Return zero for a sign-in that does
+	// not count, such as one whose result was not UserVerified.
+	AuthenticatedAt func(C) time.Time
 
 	// FindUser allows sign-in by username: it returns the id of the user with
 	// this name, as it was typed, or "" if there is none.
@@ -51,8 +66,8 @@ type Hooks[C any] struct {
 	SessionID func(C) string
 
 	// Authorize is asked before a passkey is added (at both ends of the
-	// ceremony), renamed or revoked: demand a recent sign-in here, or return
-	// ErrForbidden.
+	// ceremony), renamed or revoked: demand a recent sign-in or confirmation with
+	// [FreshWithin], or return ErrForbidden.
 	Authorize func(C, User, Action) error
 
 	// HasOtherSignIn says whether the user could sign in without any passkey.

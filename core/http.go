@@ -108,25 +108,38 @@ func write(w http.ResponseWriter, status int, body []byte) {
 	}
 	w.WriteHeader(status)
 	if body != nil {
-		_, _ = w.Write(body) // a client that is gone needs no answer
+		_, _ = w.Write(body) //nolint:gosec // JSON, declared so and not to be sniffed; and a client that is gone needs no answer
 	}
 }
 
 // answer refuses what a page of another site sends, and asks the endpoint.
 func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (any, error) {
-	if !q.p.ours(q.r) {
-		origin := q.r.Header.Get("Origin")
-		q.p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
-			slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
-			slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", q.p.cfg.Origins))
-		wrong := *ErrWrongOrigin
-		wrong.expected = q.p.development
-		return nil, &wrong
+	if err := q.p.admits(ctx, q.r); err != nil {
+		return nil, err
 	}
-	if t.hooks.SessionID != nil {
-		ctx = WithSessionID(ctx, t.hooks.SessionID(c))
+	return f(t.session(ctx, c), c, q)
+}
+
+// admits refuses what a page sends that is none of ours, and tells the log.
+func (p *Passkeys) admits(ctx context.Context, r *http.Request) error {
+	if p.ours(r) {
+		return nil
 	}
-	return f(ctx, c, q)
+	origin := r.Header.Get("Origin")
+	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
+		slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
+		slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", p.cfg.Origins))
+	wrong := *ErrWrongOrigin
+	wrong.expected = p.development
+	return &wrong
+}
+
+// session ties what follows to the browser session, if the application has such.
+func (t *table[C]) session(ctx context.Context, c C) context.Context {
+	if t.hooks.SessionID == nil {
+		return ctx
+	}
+	return WithSessionID(ctx, t.hooks.SessionID(c))
 }
 
 // ours reports whether the page that sent a request is one of ours. A native
@@ -162,7 +175,9 @@ func (e *Error) body(requestID string) []byte {
 			ID       string   `json:"id,omitempty"`
 			Expected []string `json:"expected,omitempty"`
 		} `json:"error"`
+		Confirm *confirm `json:"confirm,omitempty"`
 	}
+	wire.Confirm = e.confirm
 	wire.Error.Code, wire.Error.Message, wire.Error.ID, wire.Error.Expected = e.Code, e.Message, requestID, e.expected
 	b, _ := json.Marshal(wire) // strings always marshal
 	return b

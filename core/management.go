@@ -69,7 +69,8 @@ func (p *Passkeys) Revoke(ctx context.Context, userID string, id []byte) error {
 
 // RevokeAll removes all passkeys of a user, as when the account is deleted, with
 // one event for each; without any it does nothing. Call it after the user can
-// register no more. It returns [ErrStorageUnavailable] if the store fails: those
+// register no more, and behind a [Guard] last of all: without a passkey nobody can
+// confirm it once more. It returns [ErrStorageUnavailable] if the store fails: those
 // revoked by then stay revoked, and a call again goes on.
 func (p *Passkeys) RevokeAll(ctx context.Context, userID string) error {
 	list, err := p.Credentials(ctx, userID)

@@ -6,7 +6,8 @@ import "slices"
 // whoever reads the audit events know of it.
 type Mode string
 
-// The modes. The first two are registrations; the others are sign-ins.
+// The modes. The first two are registrations, the last is a confirmation; the
+// others are sign-ins.
 const (
 	// ModeRegistration is a registration that the user asked for.
 	ModeRegistration Mode = "registration"
@@ -27,11 +28,14 @@ const (
 	// ModeImmediate: uiMode "immediate", which fails at once where the browser
 	// has no passkey (Credential Management §2.3).
 	ModeImmediate Mode = "immediate"
+	// ModeConfirmation: not a sign-in, but that of an operation by who is signed in:
+	// see [Passkeys.BeginConfirmation].
+	ModeConfirmation Mode = "confirmation"
 )
 
 // modes are in the order of their codes in a payload: append only.
-func modes() [7]Mode {
-	return [...]Mode{ModeRegistration, ModeUsernameless, ModeUser, ModeUsername, ModeConditional, ModeImmediate, ModeUpgrade}
+func modes() [8]Mode {
+	return [...]Mode{ModeRegistration, ModeUsernameless, ModeUser, ModeUsername, ModeConditional, ModeImmediate, ModeUpgrade, ModeConfirmation}
 }
 
 // code is the mode in a payload.
@@ -49,15 +53,17 @@ func modeOf(code byte) Mode {
 	return ""
 }
 
-// in reports whether a ceremony of this name can have this mode.
-func (m Mode) in(c CeremonyName) bool {
-	switch c {
-	case CeremonyRegistration:
-		return m.of(forRegistration, true)
-	case CeremonyAuthentication:
-		return m.of(forAuthentication, true) || m.of(forAuthentication, false)
+// ceremony is the one that has this mode, "" where there is none.
+func (m Mode) ceremony() CeremonyName {
+	switch m {
+	case ModeRegistration, ModeUpgrade:
+		return CeremonyRegistration
+	case ModeUsernameless, ModeUser, ModeUsername, ModeConditional, ModeImmediate:
+		return CeremonyAuthentication
+	case ModeConfirmation:
+		return CeremonyConfirmation
 	}
-	return false
+	return ""
 }
 
 // of reports whether a challenge for this purpose, for somebody or for nobody
@@ -68,6 +74,8 @@ func (m Mode) of(p purpose, named bool) bool {
 		return p == forRegistration && named
 	case ModeUpgrade:
 		return (p == forUpgrade || p == forRegistration) && named
+	case ModeConfirmation:
+		return (p == forConfirmation || p == forRequest || p == forProof) && named
 	case ModeUser, ModeUsername:
 		return p == forAuthentication && named
 	case ModeUsernameless, ModeConditional, ModeImmediate:

@@ -15,9 +15,9 @@ type Observer interface {
 	Observe(ctx context.Context, step Step) (context.Context, func(Outcome))
 }
 
-// Step is half a ceremony. At begin it has the options made and the challenge
+// Step is a part of a ceremony. At begin it has the options made and the challenge
 // issued; at finish the response verified and the outcome stored, and at a
-// registration OnRegistered asked.
+// registration OnRegistered asked, at a confirmation OnConfirmed.
 type Step struct {
 	Ceremony CeremonyName
 	Name     StepName
@@ -30,15 +30,18 @@ type CeremonyName string
 const (
 	CeremonyRegistration   CeremonyName = "registration"
 	CeremonyAuthentication CeremonyName = "authentication"
+	CeremonyConfirmation   CeremonyName = "confirmation"
 )
 
-// StepName says which half of its ceremony a [Step] is.
+// StepName says which part of its ceremony a [Step] is.
 type StepName string
 
 // The steps.
 const (
 	StepBegin  StepName = "begin"
 	StepFinish StepName = "finish"
+	// StepUse, of a confirmation alone: a guard was given its proof.
+	StepUse StepName = "use"
 )
 
 // Outcome is how a [Step] ended.
@@ -47,6 +50,9 @@ type Outcome struct {
 	Mode Mode
 	// Reason is "" for a step that succeeded.
 	Reason Reason
+	// Operation is [Operation].Name, "" where there is none: the application's, and
+	// so as closed a set as it makes it.
+	Operation string
 }
 
 // succeeded and failed are the audit events of the step.
@@ -58,14 +64,24 @@ func (s Step) succeeded() AuditEventType {
 		return RegistrationSucceeded
 	case Step{CeremonyAuthentication, StepBegin}:
 		return AuthenticationBegan
-	default:
+	case Step{CeremonyAuthentication, StepFinish}:
 		return AuthenticationSucceeded
+	case Step{CeremonyConfirmation, StepBegin}:
+		return ConfirmationBegan
+	case Step{CeremonyConfirmation, StepFinish}:
+		return ConfirmationSucceeded
+	default:
+		return ConfirmationUsed
 	}
 }
 
 func (s Step) failed() AuditEventType {
-	if s.Ceremony == CeremonyRegistration {
+	switch s.Ceremony {
+	case CeremonyRegistration:
 		return RegistrationFailed
+	case CeremonyAuthentication:
+		return AuthenticationFailed
+	default:
+		return ConfirmationFailed
 	}
-	return AuthenticationFailed
 }

@@ -150,18 +150,26 @@ func TestObserverSeesClosedSetsOnly(t *testing.T) {
 	a := passkeytest.New(origin)
 	b.mustRegister(a)
 	l.take()
+	random := rand.New(rand.NewPCG(3, 3))
 	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
 		h.FindUser = func(passkeys.Exchange, string) (string, error) { return "", nil }
 		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error {
 			return &passkeys.Error{Code: "typed", Status: 400}
 		}
+		h.Authorize = func(passkeys.Exchange, passkeys.User, passkeys.Action) error {
+			if random.IntN(2) == 0 {
+				return nil
+			}
+			return passkeys.FreshWithin(0)
+		}
 	})
-	random := rand.New(rand.NewPCG(3, 3))
+	proof := b.mustConfirm(t.Context(), a, transfer).Sealed
+	l.take()
 	words := []string{`"state":"x"`, `"mode":"conditional"`, `"mode":"evil"`, `"userId":"evil"`, `"username":"evil"`, `"credential":{}`, `"credential":`,
-		`"mediation":"conditional"`, `"mediation":"evil"`, `"grant":"evil"`}
+		`"mediation":"conditional"`, `"mediation":"evil"`, `"grant":"evil"`, `"request":"evil"`}
 	n := 0
 	for range 3000 {
-		path := []string{"/register/begin", "/register/finish", "/authenticate/begin", "/authenticate/finish"}[random.IntN(4)]
+		path := []string{"/register/begin", "/register/finish", "/authenticate/begin", "/authenticate/finish", "/confirm/begin", "/confirm/finish"}[random.IntN(6)]
 		var members []string
 		for range random.IntN(4) {
 			members = append(members, words[random.IntN(len(words))])
@@ -176,6 +184,7 @@ func TestObserverSeesClosedSetsOnly(t *testing.T) {
 		}
 		request := httptest.NewRequest(http.MethodPost, path, strings.NewReader(body))
 		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set(passkeys.ProofHeader, []string{"", "evil", proof}[random.IntN(3)])
 		s.handler.ServeHTTP(httptest.NewRecorder(), request)
 		for _, line := range l.take() {
 			n++

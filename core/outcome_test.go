@@ -368,8 +368,8 @@ func TestSlogAudit(t *testing.T) {
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw", Mode: passkeys.ModeConditional, CeremonyID: "Y2VyZW1vbnk", RequestID: "r1"})
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
-	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" mode=conditional ceremony_id=Y2VyZW1vbnk request_id=r1
-level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch mode="" ceremony_id="" request_id=""
+	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" mode=conditional operation="" ceremony_id=Y2VyZW1vbnk request_id=r1
+level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch mode="" operation="" ceremony_id="" request_id=""
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)

@@ -12,7 +12,7 @@ import (
 // nothing came back: that a user dismissed one is seen by the page alone. Where
 // Config.Observer is one, there is the route POST /outcome, for
 //
-//	{"ceremony":"authentication","mode":"conditional","outcome":"cancelled","ms":1840}
+//	{"mode":"conditional","outcome":"cancelled","ms":1840}
 //
 // which anybody can post anything to, and which is of no user and no session. What
 // is told comes from closed sets, so that each value can label a metric; but how
@@ -26,7 +26,7 @@ type ClientObserver interface {
 // ClientOutcome is how a prompt ended, as the page saw it.
 type ClientOutcome struct {
 	Ceremony CeremonyName
-	Mode     Mode // one of the ceremony's
+	Mode     Mode // which the ceremony follows from
 	Code     ClientCode
 	Duration DurationClass // from the call of the browser's function to its end
 }
@@ -103,12 +103,12 @@ func (t *table[C]) outcome(c C, w http.ResponseWriter, r *http.Request) {
 
 // outcome reads a body, of which each member is one that there is, or none counts.
 func (q request) outcome() (o ClientOutcome, ok bool) {
-	var ceremony, mode, code string
+	var mode, code string
 	var ms []byte
-	if q.decode(strictjson.String("ceremony", &ceremony), strictjson.String("mode", &mode), strictjson.String("outcome", &code), strictjson.Raw("ms", &ms)) != nil {
+	if q.decode(strictjson.String("mode", &mode), strictjson.String("outcome", &code), strictjson.Raw("ms", &ms)) != nil {
 		return o, false
 	}
-	o = ClientOutcome{Ceremony: CeremonyName(ceremony), Mode: Mode(mode), Code: ClientCode(code)}
+	o = ClientOutcome{Ceremony: Mode(mode).ceremony(), Mode: Mode(mode), Code: ClientCode(code)}
 	o.Duration, ok = durationClass(ms)
-	return o, ok && o.Mode.in(o.Ceremony) && o.Code.known()
+	return o, ok && o.Ceremony != "" && o.Code.known()
 }

@@ -30,8 +30,8 @@ func (l *listener) take() (heard []passkeys.ClientOutcome) {
 }
 
 // posted is the outcome as a page posts it.
-func posted(ceremony, mode, outcome, ms string) string {
-	return fmt.Sprintf(`{"ceremony":%q,"mode":%q,"outcome":%q,"ms":%s}`, ceremony, mode, outcome, ms)
+func posted(mode, outcome, ms string) string {
+	return fmt.Sprintf(`{"mode":%q,"outcome":%q,"ms":%s}`, mode, outcome, ms)
 }
 
 func newListening(t *testing.T) (*bench, *listener, *site) {
@@ -53,11 +53,12 @@ func TestOutcomes(t *testing.T) {
 	b, l, s := newListening(t)
 	for ceremony, modes := range map[string][]string{
 		"registration":   {"registration", "upgrade"},
+		"confirmation":   {"confirmation"},
 		"authentication": {"usernameless", "user", "username", "conditional", "immediate"},
 	} {
 		for _, mode := range modes {
 			for _, outcome := range []string{"cancelled", "none_available", "already_registered", "authenticator_unsuitable", "unsupported", "wrong_site", "bad_options", "authenticator_failed", "network"} {
-				s.post("/outcome", posted(ceremony, mode, outcome, "1840"), http.StatusNoContent)
+				s.post("/outcome", posted(mode, outcome, "1840"), http.StatusNoContent)
 				want := passkeys.ClientOutcome{Ceremony: passkeys.CeremonyName(ceremony), Mode: passkeys.Mode(mode), Code: passkeys.ClientCode(outcome), Duration: "lt_2s"}
 				if got := l.take(); !slices.Equal(got, []passkeys.ClientOutcome{want}) {
 					t.Errorf("heard %+v, want %+v", got, want)
@@ -68,7 +69,7 @@ func TestOutcomes(t *testing.T) {
 	for ms, want := range map[string]passkeys.DurationClass{
 		"0": "lt_2s", "-0": "lt_2s", "1999": "lt_2s", "1999.9": "lt_2s", "2000": "lt_20s", "2e3": "lt_20s", "19999.5": "lt_20s", "20000": "ge_20s", "1e300": "ge_20s",
 	} {
-		s.post("/outcome", posted("registration", "upgrade", "cancelled", ms), http.StatusNoContent)
+		s.post("/outcome", posted("upgrade", "cancelled", ms), http.StatusNoContent)
 		if got := l.take(); len(got) != 1 || got[0].Duration != want {
 			t.Errorf("%s ms: heard %+v, want %s", ms, got, want)
 		}
@@ -81,32 +82,27 @@ func TestOutcomes(t *testing.T) {
 // Whatever else comes is answered alike, and counts for nothing.
 func TestOutcomesThatAreNone(t *testing.T) {
 	_, l, s := newListening(t)
-	good := posted("authentication", "conditional", "cancelled", "1840")
+	good := posted("conditional", "cancelled", "1840")
 	for _, row := range []struct{ says, body string }{
 		{"Nothing.", ""},
 		{"No JSON.", "cancelled"},
 		{"No object.", "[" + good + "]"},
 		{"Half.", good[:len(good)-1]},
 		{"Twice.", good + good},
-		{"No ceremony.", `{"mode":"conditional","outcome":"cancelled","ms":1840}`},
-		{"No mode.", `{"ceremony":"authentication","outcome":"cancelled","ms":1840}`},
-		{"No outcome.", `{"ceremony":"authentication","mode":"conditional","ms":1840}`},
-		{"No time.", `{"ceremony":"authentication","mode":"conditional","outcome":"cancelled"}`},
-		{"A time of null.", posted("authentication", "conditional", "cancelled", "null")},
-		{"A time before the beginning.", posted("authentication", "conditional", "cancelled", "-1")},
-		{"A time without end.", posted("authentication", "conditional", "cancelled", "1e999")},
-		{"A time in words.", posted("authentication", "conditional", "cancelled", `"1840"`)},
-		{"A time that is a list.", posted("authentication", "conditional", "cancelled", "[1840]")},
-		{"A time in hexadecimal.", posted("authentication", "conditional", "cancelled", "0x10")},
-		{"A ceremony that there is not.", posted("evil", "conditional", "cancelled", "1840")},
-		{"An empty ceremony.", posted("", "conditional", "cancelled", "1840")},
-		{"A mode that there is not.", posted("authentication", "evil", "cancelled", "1840")},
-		{"A mode of the other ceremony.", posted("registration", "conditional", "cancelled", "1840")},
-		{"A mode of the other ceremony.", posted("authentication", "upgrade", "cancelled", "1840")},
-		{"A code that there is not.", posted("authentication", "conditional", "evil", "1840")},
-		{"A code that is not for here.", posted("authentication", "conditional", "aborted", "1840")},
-		{"A code of the server's.", posted("authentication", "conditional", "credential_not_found", "1840")},
-		{"A code in other letters.", posted("authentication", "conditional", "Cancelled", "1840")},
+		{"No mode.", `{"outcome":"cancelled","ms":1840}`},
+		{"No outcome.", `{"mode":"conditional","ms":1840}`},
+		{"No time.", `{"mode":"conditional","outcome":"cancelled"}`},
+		{"A time of null.", posted("conditional", "cancelled", "null")},
+		{"A time before the beginning.", posted("conditional", "cancelled", "-1")},
+		{"A time without end.", posted("conditional", "cancelled", "1e999")},
+		{"A time in words.", posted("conditional", "cancelled", `"1840"`)},
+		{"A time that is a list.", posted("conditional", "cancelled", "[1840]")},
+		{"A time in hexadecimal.", posted("conditional", "cancelled", "0x10")},
+		{"A mode that there is not.", posted("evil", "cancelled", "1840")},
+		{"A code that there is not.", posted("conditional", "evil", "1840")},
+		{"A code that is not for here.", posted("conditional", "aborted", "1840")},
+		{"A code of the server's.", posted("conditional", "credential_not_found", "1840")},
+		{"A code in other letters.", posted("conditional", "Cancelled", "1840")},
 		{"A member twice.", `{"outcome":"network",` + good[1:]},
 		{"Too much.", good[:len(good)-1] + `,"x":"` + strings.Repeat("x", 256) + `"}`},
 	} {
@@ -181,7 +177,7 @@ func TestOutcomesWithoutAListener(t *testing.T) {
 	user := func(h *passkeys.Hooks[passkeys.Exchange]) {
 		h.GetUser = func(passkeys.Exchange) (passkeys.User, error) { return alice, nil }
 	}
-	good := posted("authentication", "conditional", "cancelled", "1840")
+	good := posted("conditional", "cancelled", "1840")
 	for _, observer := range []passkeys.Observer{nil, &ledger{}} {
 		b := newBench(t, func(c *passkeys.Config) { c.Observer = observer })
 		newSite(t, b.Passkeys, user).post("/outcome", good, http.StatusNotFound)

@@ -18,12 +18,16 @@ func TestPayload(t *testing.T) {
 		{purpose: forAuthentication, mode: ModeConditional, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, realm: "r"},
 		{purpose: forAuthentication, mode: ModeImmediate, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, session: "s"},
 		{purpose: forUpgrade, mode: ModeUpgrade, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", session: "s"},
+		{purpose: forConfirmation, mode: ModeConfirmation, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", subject: subject{"o", strings.Repeat("h", 32), time.Second}},
+		{purpose: forRequest, mode: ModeConfirmation, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", session: "s", subject: subject{strings.Repeat("o", 255), strings.Repeat("h", 32), 24 * time.Hour}},
+		{purpose: forProof, mode: ModeConfirmation, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", subject: subject{hash: "h"}, credentialID: strings.Repeat("c", 1023), verified: true},
+		{purpose: forProof, mode: ModeConfirmation, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u", credentialID: "c", key: "k", reliable: true},
 		{purpose: forRegistration, mode: ModeUpgrade, issuedAt: time.UnixMicro(1), expiresAt: time.UnixMicro(2), challenge: []byte{1}, userID: "u"},
 	} {
 		b := c.encode()
 		got, err := decodePayload(b)
 		if err != nil || got.purpose != c.purpose || got.mode != c.mode || !got.issuedAt.Equal(c.issuedAt) || !got.expiresAt.Equal(c.expiresAt) ||
-			!bytes.Equal(got.challenge, c.challenge) || got.realm != c.realm || got.userID != c.userID || got.session != c.session {
+			!bytes.Equal(got.challenge, c.challenge) || got.realm != c.realm || got.userID != c.userID || got.session != c.session || got.subject != c.subject || got.credentialID != c.credentialID || got.key != c.key || got.verified != c.verified || got.reliable != c.reliable {
 			t.Errorf("%+v came back as %+v, %v", c, got, err)
 		}
 		for n := range b {
@@ -57,9 +61,10 @@ func TestPayloadIsOfOneMind(t *testing.T) {
 	valid := map[string]bool{
 		"1 registration u": true, "2 usernameless ": true, "2 conditional ": true, "2 immediate ": true, "2 user u": true, "2 username u": true,
 		"1 upgrade u": true, "3 upgrade u": true,
+		"4 confirmation u": true, "5 confirmation u": true, "6 confirmation u": true,
 	}
 	seen, all := 0, modes()
-	for purpose := range purpose(5) {
+	for purpose := range purpose(9) {
 		for _, mode := range append(all[:], "", "another") {
 			for _, userID := range []string{"", "u"} {
 				c := payload{purpose: purpose, mode: mode, challenge: []byte{1}, userID: userID}

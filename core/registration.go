@@ -85,7 +85,7 @@ func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) 
 	verification, mediation := p.cfg.UserVerification, ""
 	if c.mode == ModeUpgrade {
 		mediation = mediationConditional
-		if p.verifyUser() { // browsers do nothing unasked where it is required
+		if p.verifyUser(forRegistration) { // browsers do nothing unasked where it is required
 			verification = UserVerificationPreferred
 		}
 	}
@@ -185,7 +185,7 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		a.userID = r.UserID
 		return nil, use{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
-	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(), Conditional: c.mode == ModeUpgrade})
+	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(forRegistration), Conditional: c.mode == ModeUpgrade})
 	if err != nil {
 		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}

@@ -29,7 +29,8 @@ type Route[C any] struct {
 // error, or a nil, is answered as a hook's is, and goes to slog.Default().
 //
 // Tenants that share a [CredentialRepository] share its users: where one user id
-// may be two people, give each tenant a repository of its own.
+// may be two people, give each tenant a repository of its own, and a Secret, or a
+// proof that one of the two is still there would be good for the other.
 type Source[C any] interface {
 	*Passkeys | func(C) (*Passkeys, error)
 }
@@ -46,27 +47,22 @@ type Source[C any] interface {
 //	PATCH  /credentials/{id}     GetUser, Authorize
 //	DELETE /credentials/{id}     GetUser, Authorize, HasOtherSignIn
 //	GET    /signals              GetUser
+//	POST   /confirm/begin        GetUser
+//	POST   /confirm/finish       GetUser, OnConfirmed
 //	POST   /outcome              none
 //	GET    /client.js            none; and the other files of package client
 //
-// All that name a hook ask SessionID too. /outcome is there where the source is a
+// All that name a hook ask SessionID too, and where Authorize answers [FreshWithin],
+// AuthenticatedAt. /outcome is there where the source is a
 // function, or Config.Observer a [ClientObserver].
 func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
-	t, outcomes := &table[C]{hooks: h}, true // who listens is found for each request
-	switch s := any(source).(type) {
-	case *Passkeys:
-		if s != nil {
-			t.resolve = func(C) (*Passkeys, error) { return s, nil }
-			_, outcomes = s.cfg.Observer.(ClientObserver)
-		}
-	case func(C) (*Passkeys, error):
-		t.resolve = s
+	t, err := newTable(source, h)
+	if err != nil {
+		return nil, err
 	}
-	if t.resolve == nil {
-		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
-	}
-	if h.GetUser == nil {
-		return nil, ErrConfiguration.explained("Hooks.GetUser: must be set")
+	outcomes := true // where who listens is found for each request
+	if p, ok := any(source).(*Passkeys); ok {
+		_, outcomes = p.cfg.Observer.(ClientObserver)
 	}
 	routes := []Route[C]{
 		{http.MethodPost, "/register/begin", t.serve(optionalBody, t.registerBegin)},
@@ -77,6 +73,8 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 		{http.MethodPatch, "/credentials/{id}", t.serve(requiredBody, t.rename)},
 		{http.MethodDelete, "/credentials/{id}", t.serve(noBody, t.revoke)},
 		{http.MethodGet, "/signals", t.serve(noBody, t.signals)},
+		{http.MethodPost, "/confirm/begin", t.serve(optionalBody, t.confirmBegin)},
+		{http.MethodPost, "/confirm/finish", t.serve(requiredBody, t.confirmFinish)},
 	}
 	if outcomes {
 		routes = append(routes, Route[C]{http.MethodPost, "/outcome", t.outcome})
@@ -114,6 +112,26 @@ const maxUsername = 1024 // bytes
 type table[C any] struct {
 	resolve func(C) (*Passkeys, error)
 	hooks   Hooks[C]
+}
+
+// newTable refuses what no route and no guard can do without.
+func newTable[C any, P Source[C]](source P, h Hooks[C]) (*table[C], error) {
+	t := &table[C]{hooks: h}
+	switch s := any(source).(type) {
+	case *Passkeys:
+		if s != nil {
+			t.resolve = func(C) (*Passkeys, error) { return s, nil }
+		}
+	case func(C) (*Passkeys, error):
+		t.resolve = s
+	}
+	if t.resolve == nil {
+		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
+	}
+	if h.GetUser == nil {
+		return nil, ErrConfiguration.explained("Hooks.GetUser: must be set")
+	}
+	return t, nil
 }
 
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)
@@ -176,6 +194,59 @@ func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, 
 	}
 	ceremony, err := a.beginAuthentication(ctx, r)
 	return begun(ceremony, a.end(ctx, err))
+}
+
+func (t *table[C]) confirmBegin(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
+	if err != nil {
+		return nil, err
+	}
+	ctx, a := q.p.start(ctx, Step{CeremonyConfirmation, StepBegin})
+	defer a.abandon(ctx)
+	a.userID = user.ID
+	var request string
+	if err := q.decode(strictjson.String("request", &request)); err != nil {
+		return nil, a.end(ctx, err)
+	}
+	subject, err := a.requested(ctx, request)
+	if err != nil {
+		return nil, a.end(ctx, err)
+	}
+	ceremony, err := a.beginConfirmation(ctx, subject)
+	return begun(ceremony, a.end(ctx, err))
+}
+
+func (t *table[C]) confirmFinish(ctx context.Context, c C, q request) (any, error) {
+	user, err := t.user(ctx, c, q, "")
+	if err != nil {
+		return nil, err
+	}
+	ctx, a := q.p.start(ctx, Step{CeremonyConfirmation, StepFinish})
+	defer a.abandon(ctx)
+	a.userID = user.ID
+	var state string
+	var response engine.AssertionResponse
+	var cookie bool
+	if err := q.decode(strictjson.String("state", &state), engine.Member("credential", &response), strictjson.Bool("cookie", &cookie)); err != nil {
+		return nil, a.end(ctx, err)
+	}
+	var accept func(ConfirmationResult) error
+	if t.hooks.OnConfirmed != nil {
+		accept = func(result ConfirmationResult) error { return t.hooks.OnConfirmed(c, user, result) }
+	}
+	result, err := a.finishConfirmation(ctx, state, &response, accept)
+	if err != nil {
+		return nil, err
+	}
+	answer := struct {
+		Proof     string    `json:"proof,omitempty"`
+		ExpiresAt time.Time `json:"expiresAt"`
+	}{result.Sealed, result.ExpiresAt}
+	if cookie { // which no script needs to see then
+		http.SetCookie(q.w, proofCookie(result.Sealed, int(result.ExpiresAt.Sub(result.Proof.At)/time.Second)))
+		answer.Proof = ""
+	}
+	return answer, nil
 }
 
 // encoded is an answer that is JSON already.
@@ -338,7 +409,10 @@ func (t *table[C]) user(ctx context.Context, c C, q request, action Action) (Use
 		return User{}, hookError(ctx, q.p.cfg.Logger, "GetUser", err)
 	}
 	if action != "" && t.hooks.Authorize != nil {
-		if err := t.hooks.Authorize(c, user, action); err != nil {
+		if err = t.hooks.Authorize(c, user, action); err != nil {
+			err = t.freshly(ctx, c, q, user, err)
+		}
+		if err != nil {
 			return User{}, hookError(ctx, q.p.cfg.Logger, "Authorize", err)
 		}
 	}

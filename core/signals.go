@@ -62,7 +62,7 @@ func (p *Passkeys) Signals(ctx context.Context, user User) (*Signals, error) {
 	add(user.ID)
 	ours := credentials[:0]
 	for _, c := range credentials {
-		if c.RPID != "" && c.RPID != p.cfg.RPID {
+		if !c.boundTo(p.cfg.RPID) {
 			continue
 		}
 		ours = append(ours, c)

@@ -54,6 +54,20 @@ func TestPayloadsOfEveryVersion(t *testing.T) {
 	if err != nil || !bytes.Equal(read.encode(), v2) || !read.expiresAt.Equal(goldenPayload.expiresAt) {
 		t.Errorf("read as %+v, %v", read, err)
 	}
+	proof := goldenPayload
+	proof.purpose, proof.mode, proof.subject = forProof, ModeConfirmation, subject{"transfer", strings.Repeat("h", 32), 5 * time.Minute}
+	proof.credentialID, proof.key, proof.verified, proof.reliable = "credential", strings.Repeat("k", tagSize), true, true
+	confirmation := proof
+	confirmation.purpose, confirmation.credentialID, confirmation.key, confirmation.verified, confirmation.reliable = forConfirmation, "", "", false, false
+	for file, want := range map[string]payload{"payload-v2-confirmation.hex": confirmation, "payload-v2-proof.hex": proof} {
+		b := fromHex(t, golden(t, file))
+		if got := want.encode(); !bytes.Equal(got, b) {
+			t.Errorf("written %x\nwant    %x", got, b)
+		}
+		if read, err := decodePayload(b); err != nil || !bytes.Equal(read.encode(), b) {
+			t.Errorf("%s: read as %+v, %v", file, read, err)
+		}
+	}
 	state := seal.New("state", bytes.Repeat([]byte{1}, 32))
 	plain, ok := state.Open(golden(t, "state-v2.txt"))
 	if !ok || !bytes.Equal(plain, v2) {

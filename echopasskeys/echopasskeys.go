@@ -39,6 +39,40 @@ func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) er
 	return nil
 }
 
+// Guard is the rule of a route behind [Require].
+type Guard = passkeys.Guard[echo.Context]
+
+// Require returns a middleware that lets through what the guard does, and answers
+// what it does not. The source is as in [Mount]; of the hooks it asks GetUser,
+// SessionID and AuthenticatedAt. It panics with an error that matches
+// passkeys.ErrConfiguration if the source or GetUser is missing, or MaxAge out of
+// bounds.
+//
+//	e.POST("/transfer", transfer, echopasskeys.Require(p, hooks, echopasskeys.Guard{
+//		Operation: echopasskeys.RequestOperation,
+//	}))
+func Require[P passkeys.Source[echo.Context]](source P, h Hooks, g Guard) echo.MiddlewareFunc {
+	check, err := passkeys.NewCheck(source, h, g)
+	if err != nil {
+		panic(err)
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			proof, ok := check(c, response{c.Response()}, c.Request())
+			if !ok {
+				return nil
+			}
+			c.SetRequest(c.Request().WithContext(passkeys.WithProof(c.Request().Context(), proof)))
+			return next(c)
+		}
+	}
+}
+
+// RequestOperation is [passkeys.RequestOperation], for Guard.Operation.
+func RequestOperation(c echo.Context) (passkeys.Operation, error) {
+	return passkeys.RequestOperation(c.Request(), c.Path())
+}
+
 // response tells Serve whether a hook has answered.
 type response struct{ *echo.Response }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/labstack/echo/v4"
@@ -14,34 +15,27 @@ import (
 	"github.com/passkeys-go/passkeys/echopasskeys"
 )
 
-func exchange(c echo.Context) passkeys.Exchange {
-	return passkeys.Exchange{W: c.Response(), R: c.Request()}
-}
-
 func TestAdapter(t *testing.T) {
-	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
-		e := echo.New()
-		source := func(c echo.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
-		err := echopasskeys.Mount(e.Group("/auth/passkeys"), source, echopasskeys.Hooks{
-			GetUser: func(c echo.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
-			OnAuthenticated: func(c echo.Context, res passkeys.AuthenticationResult) (any, error) {
-				return h.OnAuthenticated(exchange(c), res)
-			},
-			OnRegistered: func(c echo.Context, u passkeys.User, res passkeys.RegistrationResult) error {
-				return h.OnRegistered(exchange(c), u, res)
-			},
-			FindUser:       func(c echo.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
-			CanonicalName:  h.CanonicalName,
-			SessionID:      func(c echo.Context) string { return h.SessionID(exchange(c)) },
-			Authorize:      func(c echo.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
-			HasOtherSignIn: func(c echo.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+	conformance.TestAdapter(t, conformance.Adapter[echo.Context]{
+		Exchange:         func(c echo.Context) passkeys.Exchange { return passkeys.Exchange{W: c.Response(), R: c.Request()} },
+		RequestOperation: echopasskeys.RequestOperation,
+		Mount: func(t testing.TB, app conformance.Application[echo.Context]) http.Handler {
+			e := echo.New()
+			if err := echopasskeys.Mount(e.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range app.Guarded {
+				e.Add(g.Method, colons.Replace(g.Path), func(c echo.Context) error {
+					g.Handler(c)
+					return nil
+				}, echopasskeys.Require(app.Find, app.Hooks, g.Guard))
+			}
+			return e
+		},
 	})
 }
+
+var colons = strings.NewReplacer("{", ":", "}", "")
 
 func newPasskeys(t testing.TB) *passkeys.Passkeys {
 	p, err := passkeys.New(passkeys.Config{

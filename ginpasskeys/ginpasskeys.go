@@ -38,6 +38,38 @@ func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) er
 	return nil
 }
 
+// Guard is the rule of a route behind [Require].
+type Guard = passkeys.Guard[*gin.Context]
+
+// Require returns a middleware that lets through what the guard does, and aborts
+// with the answer to what it does not. The source is as in [Mount]; of the hooks it
+// asks GetUser, SessionID and AuthenticatedAt. It panics with an error that matches
+// passkeys.ErrConfiguration if the source or GetUser is missing, or MaxAge out of
+// bounds.
+//
+//	r.POST("/transfer", ginpasskeys.Require(p, hooks, ginpasskeys.Guard{
+//		Operation: ginpasskeys.RequestOperation,
+//	}), transfer)
+func Require[P passkeys.Source[*gin.Context]](source P, h Hooks, g Guard) gin.HandlerFunc {
+	check, err := passkeys.NewCheck(source, h, g)
+	if err != nil {
+		panic(err)
+	}
+	return func(c *gin.Context) {
+		proof, ok := check(c, response{c.Writer, c.Writer.Status()}, c.Request)
+		if !ok {
+			c.Abort()
+			return
+		}
+		c.Request = c.Request.WithContext(passkeys.WithProof(c.Request.Context(), proof))
+	}
+}
+
+// RequestOperation is [passkeys.RequestOperation], for Guard.Operation.
+func RequestOperation(c *gin.Context) (passkeys.Operation, error) {
+	return passkeys.RequestOperation(c.Request, c.FullPath())
+}
+
 // response tells Serve whether a hook has answered. Gin holds a status back until
 // there is a body, and does not call it written; c.Redirect writes no body.
 type response struct {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/gin-gonic/gin"
@@ -14,35 +15,25 @@ import (
 	"github.com/passkeys-go/passkeys/ginpasskeys"
 )
 
-func exchange(c *gin.Context) passkeys.Exchange {
-	return passkeys.Exchange{W: c.Writer, R: c.Request}
-}
-
 func TestAdapter(t *testing.T) {
 	gin.SetMode(gin.ReleaseMode)
-	conformance.TestAdapter(t, func(t testing.TB, find func(passkeys.Exchange) (*passkeys.Passkeys, error), h passkeys.Hooks[passkeys.Exchange]) http.Handler {
-		r := gin.New()
-		source := func(c *gin.Context) (*passkeys.Passkeys, error) { return find(exchange(c)) }
-		err := ginpasskeys.Mount(r.Group("/auth/passkeys"), source, ginpasskeys.Hooks{
-			GetUser: func(c *gin.Context) (passkeys.User, error) { return h.GetUser(exchange(c)) },
-			OnAuthenticated: func(c *gin.Context, res passkeys.AuthenticationResult) (any, error) {
-				return h.OnAuthenticated(exchange(c), res)
-			},
-			OnRegistered: func(c *gin.Context, u passkeys.User, res passkeys.RegistrationResult) error {
-				return h.OnRegistered(exchange(c), u, res)
-			},
-			FindUser:       func(c *gin.Context, name string) (string, error) { return h.FindUser(exchange(c), name) },
-			CanonicalName:  h.CanonicalName,
-			SessionID:      func(c *gin.Context) string { return h.SessionID(exchange(c)) },
-			Authorize:      func(c *gin.Context, u passkeys.User, a passkeys.Action) error { return h.Authorize(exchange(c), u, a) },
-			HasOtherSignIn: func(c *gin.Context, u passkeys.User) (bool, error) { return h.HasOtherSignIn(exchange(c), u) },
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+	conformance.TestAdapter(t, conformance.Adapter[*gin.Context]{
+		Exchange:         func(c *gin.Context) passkeys.Exchange { return passkeys.Exchange{W: c.Writer, R: c.Request} },
+		RequestOperation: ginpasskeys.RequestOperation,
+		Mount: func(t testing.TB, app conformance.Application[*gin.Context]) http.Handler {
+			r := gin.New()
+			if err := ginpasskeys.Mount(r.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range app.Guarded {
+				r.Handle(g.Method, colons.Replace(g.Path), ginpasskeys.Require(app.Find, app.Hooks, g.Guard), g.Handler)
+			}
+			return r
+		},
 	})
 }
+
+var colons = strings.NewReplacer("{", ":", "}", "")
 
 func newPasskeys(t testing.TB) *passkeys.Passkeys {
 	p, err := passkeys.New(passkeys.Config{

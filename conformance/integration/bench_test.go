@@ -1,11 +1,16 @@
 package integration
 
 import (
+	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"sync"
 	"testing"
+	"time"
 
+	passkeys "github.com/passkeys-go/passkeys/core"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 )
@@ -33,6 +38,95 @@ func BenchmarkLogin(b *testing.B) {
 			report(b, unit, all, least)
 		})
 	}
+}
+
+// BenchmarkGuard is what a guard adds to a request, in finishes of a sign-in, which
+// are measured in turn in the same loop and go by their medians; and a refusal, and
+// the finish of a confirmation. All is in memory, and the credential remembers as
+// many uses as it can.
+func BenchmarkGuard(b *testing.B) {
+	ctx := context.Background()
+	p, err := newPasskeys(passkeys.NewMemoryCredentials(), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	a := synced()
+	if err := register(ctx, p, a, "alice"); err != nil {
+		b.Fatal(err)
+	}
+	for range 16 {
+		if err := signInOnce(ctx, p, a); err != nil {
+			b.Fatal(err)
+		}
+	}
+	hooks := passkeys.Hooks[passkeys.Exchange]{
+		GetUser: func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: "alice"}, nil },
+	}
+	operation := passkeys.Operation{Name: "transfer", Payload: []byte("100 to 2")}
+	whole := func(passkeys.Exchange) (passkeys.Operation, error) { return operation, nil }
+
+	took := map[string][]float64{}
+	measured := func(what string, f func() error) {
+		b.StartTimer()
+		start := time.Now()
+		err := f()
+		took[what] = append(took[what], float64(time.Since(start)))
+		b.StopTimer()
+		if err != nil {
+			b.Fatalf("%s: %v", what, err)
+		}
+	}
+	guard := func(what string, g passkeys.Guard[passkeys.Exchange], proof string, passes bool) {
+		check, err := passkeys.NewCheck(p, hooks, g)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodPost, "/", http.NoBody)
+		r.Header.Set(passkeys.ProofHeader, proof)
+		x := passkeys.NewExchange(httptest.NewRecorder(), r)
+		measured(what, func() error {
+			if _, ok := check(x, x.W, x.R); ok != passes {
+				return fmt.Errorf("passed: %t", ok)
+			}
+			return nil
+		})
+	}
+	for b.Loop() {
+		b.StopTimer()
+		signIn, err := answered(ctx, p, a)
+		if err != nil {
+			b.Fatal(err)
+		}
+		measured("sign-in", func() error {
+			_, err := p.FinishAuthentication(ctx, signIn)
+			return err
+		})
+		for _, o := range []passkeys.Operation{{}, operation} {
+			answer, err := confirmedBy(ctx, p, a, "alice", o)
+			if err != nil {
+				b.Fatal(err)
+			}
+			var result *passkeys.ConfirmationResult
+			measured("confirmation", func() (err error) {
+				result, err = p.FinishConfirmation(ctx, answer)
+				return err
+			})
+			if o.Name == "" {
+				guard("nothing-in-particular", passkeys.Guard[passkeys.Exchange]{}, result.Sealed, true)
+				continue
+			}
+			guard("reusable", passkeys.Guard[passkeys.Exchange]{Operation: whole, Reusable: true}, result.Sealed, true)
+			guard("operation", passkeys.Guard[passkeys.Exchange]{Operation: whole}, result.Sealed, true)
+			guard("refusal", passkeys.Guard[passkeys.Exchange]{Operation: whole}, "", false)
+		}
+		b.StartTimer()
+	}
+	for what := range took {
+		if what != "sign-in" {
+			b.ReportMetric(median(took[what])/median(took["sign-in"]), what+"-sign-ins")
+		}
+	}
+	b.ReportMetric(0, "ns/op")
 }
 
 // startMeasuredPostgres starts one that does nothing by itself: what it would

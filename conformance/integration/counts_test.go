@@ -2,17 +2,23 @@ package integration
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/glebarez/sqlite"
 	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
 	"github.com/passkeys-go/passkeys/gormstore"
 	"github.com/passkeys-go/passkeys/redisstore"
 	"github.com/redis/go-redis/v9"
@@ -42,7 +48,11 @@ type observed struct {
 // connection and after that.
 func TestStatements(t *testing.T) {
 	// The rest are one. In DeleteExpired they are those of each batch.
-	everywhere := map[string]int{"Update, conflict": 2, "Update, missing": 2, "sign-in, begin": 0, "sign-in, finish": 2}
+	everywhere := map[string]int{
+		"Update, conflict": 2, "Update, missing": 2, "sign-in, begin": 0, "sign-in, finish": 2,
+		"confirmation, begin": 1, "confirmation, finish": 2, "guard, without a proof": 0, "guard, one operation": 2,
+		"guard, reusable": 0, "guard, nothing in particular": 0, "guard, a sign-in": 0,
+	}
 	onMySQL := map[string]int{"Consume": 2, "DeleteExpired": 2}
 	for _, row := range []struct {
 		name, says string
@@ -84,7 +94,7 @@ func TestStatements(t *testing.T) {
 			t.Log(row.says)
 			o := row.open(t)
 			var table strings.Builder
-			used := map[string]bool{"sign-in": true} // there is no statement in it that was not used before
+			used := map[string]bool{"sign-in": true, "confirmation": true, "guard": true} // there is no statement in them that was not used before
 			count := func(operations []operation) {
 				for _, op := range operations {
 					name, _, _ := strings.Cut(op.name, ",")
@@ -111,6 +121,7 @@ func TestStatements(t *testing.T) {
 				count(operations(o.credentials, o.challenges, o.expired))
 			}
 			count(signIn(t, o.credentials))
+			count(confirmation(t, o.credentials))
 			t.Logf("\n%s", &table)
 		})
 	}
@@ -135,6 +146,94 @@ func signIn(t *testing.T, credentials passkeys.CredentialRepository) []operation
 			}
 			return nil
 		}, nil},
+	}
+}
+
+// confirmation is that of an operation and of none, and what guards make of the
+// proofs, where the state is sealed.
+func confirmation(t *testing.T, credentials passkeys.CredentialRepository) []operation {
+	t.Helper()
+	if credentials == nil {
+		return nil
+	}
+	a, user := passkeytest.New(origin), rand.Text()
+	p := newInstance(t, credentials)
+	if err := register(t.Context(), p, a, user); err != nil {
+		t.Fatal(err)
+	}
+	var signedIn time.Time
+	hooks := passkeys.Hooks[passkeys.Exchange]{
+		GetUser:         func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: user}, nil },
+		AuthenticatedAt: func(passkeys.Exchange) time.Time { return signedIn },
+	}
+	routes, err := passkeys.Handler(p, hooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(ctx context.Context, h http.Handler, path, proof, body string, want int) (string, error) {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set(passkeys.ProofHeader, proof)
+		if h.ServeHTTP(w, r); w.Code != want {
+			return "", fmt.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		return w.Body.String(), nil
+	}
+	done := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	whole := func(x passkeys.Exchange) (passkeys.Operation, error) { return passkeys.RequestOperation(x.R, "/") }
+	anything := passkeys.Require(p, hooks, passkeys.Guard[passkeys.Exchange]{})(done)
+	once := passkeys.Require(p, hooks, passkeys.Guard[passkeys.Exchange]{Operation: whole})(done)
+	often := passkeys.Require(p, hooks, passkeys.Guard[passkeys.Exchange]{Operation: whole, Reusable: true})(done)
+
+	var begun struct{ State string }
+	var refused struct{ Confirm struct{ Request string } }
+	var confirmed struct{ Proof string }
+	var options, body string
+	read := func(text string, into any, err error) error {
+		return errors.Join(err, json.Unmarshal([]byte(text), into))
+	}
+	guard := func(h http.Handler, want int) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := send(ctx, h, "/", confirmed.Proof, "x", want)
+			return err
+		}
+	}
+	return []operation{
+		{"guard, without a proof", func(ctx context.Context) error {
+			refusal, err := send(ctx, once, "/", "", "x", http.StatusForbidden)
+			return read(refusal, &refused, err)
+		}, nil},
+		{"confirmation, begin", func(ctx context.Context) error {
+			options, err = send(ctx, routes, "/confirm/begin", "", `{"request":"`+refused.Confirm.Request+`"}`, http.StatusOK)
+			return read(options, &begun, err)
+		}, nil},
+		{"confirmation, finish", func(ctx context.Context) error {
+			answer, err := send(ctx, routes, "/confirm/finish", "", body, http.StatusOK)
+			return read(answer, &confirmed, err)
+		}, func(context.Context) error {
+			credential, err := a.Get([]byte(options))
+			body = fmt.Sprintf(`{"state":%q,"credential":%s}`, begun.State, credential)
+			return err
+		}},
+		{"guard, reusable", guard(often, http.StatusNoContent), nil},
+		{"guard, one operation", guard(once, http.StatusNoContent), nil},
+		{"guard, again", guard(once, http.StatusForbidden), nil},
+		{"guard, nothing in particular", guard(anything, http.StatusNoContent), func(ctx context.Context) error {
+			answer, err := confirmedBy(ctx, p, a, user, passkeys.Operation{})
+			if err != nil {
+				return err
+			}
+			result, err := p.FinishConfirmation(ctx, answer)
+			if err == nil {
+				confirmed.Proof = result.Sealed
+			}
+			return err
+		}},
+		{"guard, a sign-in", guard(anything, http.StatusNoContent), func(context.Context) error {
+			signedIn, confirmed.Proof = time.Now(), ""
+			return nil
+		}},
 	}
 }
 

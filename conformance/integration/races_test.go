@@ -26,23 +26,23 @@ import (
 // there is no store of challenges.
 var engines = []struct {
 	name   string
-	stores func(*testing.T) stores
+	stores func(testing.TB) stores
 }{
-	{"memory", func(*testing.T) stores {
+	{"memory", func(testing.TB) stores {
 		return stores{credentials: passkeys.NewMemoryCredentials(), challenges: passkeys.NewMemoryChallenges()}
 	}},
-	{"sqlite", onGorm(func(t *testing.T) gorm.Dialector {
-		return sqlite.Open(applicationDSN(filepath.Join(t.TempDir(), "test.db")))
+	{"sqlite", onGorm(func(tb testing.TB) gorm.Dialector {
+		return sqlite.Open(applicationDSN(filepath.Join(tb.TempDir(), "test.db")))
 	})},
-	{"postgresql", onGorm(func(t *testing.T) gorm.Dialector { return postgres.Open(postgresServer(t)) })},
-	{"mariadb", onGorm(func(t *testing.T) gorm.Dialector { return mysql.Open(mariadbServer(t)) })},
-	{"mariadb-found-rows", onGorm(func(t *testing.T) gorm.Dialector { return mysql.Open(mariadbServer(t) + "?clientFoundRows=true") })},
+	{"postgresql", onGorm(func(tb testing.TB) gorm.Dialector { return postgres.Open(postgresServer(tb)) })},
+	{"mariadb", onGorm(func(tb testing.TB) gorm.Dialector { return mysql.Open(mariadbServer(tb)) })},
+	{"mariadb-found-rows", onGorm(func(tb testing.TB) gorm.Dialector { return mysql.Open(mariadbServer(tb) + "?clientFoundRows=true") })},
 }
 
-func onGorm(dialector func(*testing.T) gorm.Dialector) func(*testing.T) stores {
-	return func(t *testing.T) stores {
-		db := opened(t, dialector(t), &gorm.Config{})
-		s := migrated(t, db)
+func onGorm(dialector func(testing.TB) gorm.Dialector) func(testing.TB) stores {
+	return func(tb testing.TB) stores {
+		db := opened(tb, dialector(tb), &gorm.Config{})
+		s := migrated(tb, db)
 		return stores{credentials: s.NewCredentials(db), challenges: s.NewChallenges(db)}
 	}
 }
@@ -51,9 +51,9 @@ func onGorm(dialector func(*testing.T) gorm.Dialector) func(*testing.T) stores {
 func TestRaces(t *testing.T) {
 	withRedis := append(slices.Clone(engines), struct {
 		name   string
-		stores func(*testing.T) stores
-	}{"redis", func(t *testing.T) stores {
-		return stores{challenges: redisstore.NewChallenges(redisClient(t, redisServer(t)), &redisstore.Options{Prefix: prefix()})}
+		stores func(testing.TB) stores
+	}{"redis", func(tb testing.TB) stores {
+		return stores{challenges: redisstore.NewChallenges(redisClient(tb, redisServer(tb)), &redisstore.Options{Prefix: prefix()})}
 	}})
 	for _, engine := range withRedis {
 		t.Run(engine.name, func(t *testing.T) {
@@ -149,6 +149,20 @@ func answered(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenti
 	}
 	answer, err := a.Get(options)
 	return passkeys.AuthenticationResponse{State: c.State, Credential: answer}, err
+}
+
+// confirmedBy is a confirmation that only needs to be finished.
+func confirmedBy(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator, userID string, o passkeys.Operation) (passkeys.ConfirmationResponse, error) {
+	c, err := p.BeginConfirmation(ctx, userID, o)
+	if err != nil {
+		return passkeys.ConfirmationResponse{}, err
+	}
+	options, err := json.Marshal(c)
+	if err != nil {
+		return passkeys.ConfirmationResponse{}, err
+	}
+	answer, err := a.Get(options)
+	return passkeys.ConfirmationResponse{State: c.State, Credential: answer, UserID: userID}, err
 }
 
 func signInOnce(ctx context.Context, p *passkeys.Passkeys, a *passkeytest.Authenticator) error {

@@ -24,9 +24,9 @@ var readmeImports = map[string]string{
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v4", "echopasskeys": "github.com/passkeys-go/passkeys/echopasskeys",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
-	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
-	"log": "log", "middleware": "github.com/labstack/echo/v4/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
-	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "time": "time",
+	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "url": "net/url", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
+	"httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v4/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
+	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "template": "html/template", "time": "time",
 }
 
 // What such a block may take for granted: its values are the parameters of the
@@ -38,6 +38,14 @@ func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 	checkPassword func(*http.Request) (userID, sessionID string, err error),
 	handler http.Handler,
 	send func([]byte) json.RawMessage,
+	session func(*http.Request) *struct { ID, UserID string; SignedInAt time.Time },
+	hooks passkeys.Hooks[passkeys.Exchange],
+	operation func(passkeys.Exchange) (passkeys.Operation, error),
+	transfer, codes http.Handler,
+	cart func(*http.Request) (map[string]int, error),
+	page *template.Template,
+	keep func(ctx context.Context, ceremonyID string, evidence []byte) error,
+	kept, payload []byte,
 ) error {
 	{
 %s
@@ -54,7 +62,7 @@ var (
 )
 
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/browser.md"}
+var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md"}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.

@@ -43,10 +43,10 @@ func redisSuite(t *testing.T, client redis.UniversalClient) {
 	}, conformance.Features{})
 }
 
-func redisClient(t *testing.T, address string) redis.UniversalClient {
-	t.Helper()
+func redisClient(tb testing.TB, address string) redis.UniversalClient {
+	tb.Helper()
 	client := redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})
-	t.Cleanup(func() { _ = client.Close() })
+	tb.Cleanup(func() { _ = client.Close() })
 	return client
 }
 

@@ -1,18 +1,18 @@
 /**
  * The browser's half of passkeys, served beside the routes it speaks to.
  *
- * Every function rejects with a PasskeyError and with nothing else.
+ * Every function rejects with a PasskeyError and with nothing else, but for fetch.
  */
 export declare function passkeys(options?: Options): Passkeys;
 
 export interface Options {
   /** Where the routes are mounted. Default: where this file was loaded from, so give it where a bundler has moved the file. */
   base?: string;
-  /** As for fetch. Default: "same-origin". */
+  /** Of every request to the routes. Default: "same-origin". */
   credentials?: RequestCredentials;
-  /** Go with every request but the beacon, such as a token against forged ones; a function is asked each time. */
+  /** Go with every request to the routes but the beacon, such as a token against forged ones; a function is asked each time. */
   headers?: HeadersInit | (() => HeadersInit);
-  /** Asks in place of the page's own fetch. */
+  /** Asks in place of the page's own fetch. The function fetch gives it a Request, everything else a URL and its init. */
   fetch?: typeof fetch;
   /** Tells the server's observer how a prompt ended of which it would hear nothing otherwise. Default: false. */
   beacon?: boolean;
@@ -28,7 +28,10 @@ export interface Passkeys {
    */
   capabilities(): Promise<Record<string, boolean | undefined>>;
 
-  /** Makes a passkey for who is signed in, or signing up. */
+  /**
+   * Makes a passkey for who is signed in, or signing up. Where the server wants to know first that it is still them, it
+   * has them confirm that, as do rename and revoke; for a while it does not ask again.
+   */
   register(options?: RegisterOptions): Promise<Registered>;
 
   /**
@@ -64,6 +67,22 @@ export interface Passkeys {
     onError?(error: PasskeyError): void;
   }): Promise<T | undefined>;
 
+  /**
+   * Has who is signed in confirm with a passkey what the server asks for. The proof of it goes into the header
+   * Passkey-Proof of the request that was refused; with cookie it is in a cookie that no script sees, for a form.
+   */
+  confirm(options: ConfirmOptions & { cookie: true }): Promise<{ expiresAt: string }>;
+  confirm(options?: ConfirmOptions): Promise<Confirmed>;
+
+  /**
+   * The page's own fetch, of which it takes the arguments, for requests to your own server. One that is refused with
+   * "confirmation_required" is confirmed, and then sent once more with the proof, the same to the last byte; what is
+   * answered to that is the answer, as is every other. It rejects with a PasskeyError where the confirmation fails,
+   * "aborted" where the request's own signal ends it meanwhile, and else as fetch does. The options credentials and
+   * headers are not for these requests: they are as the page makes them.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+
   /** The passkeys of who is signed in, the oldest first. */
   list(): Promise<Passkey[]>;
 
@@ -96,6 +115,17 @@ export interface SignInOptions extends CallOptions {
 export interface RegisterOptions extends CallOptions {
   /** The passkey's name, of at most 64 characters. Default: none. */
   name?: string;
+}
+
+export interface ConfirmOptions extends CallOptions {
+  /** That of a PasskeyError's confirm, or of a page that the server rendered. Default: none, which confirms that it is still them. */
+  request?: string;
+}
+
+export interface Confirmed {
+  proof: string;
+  /** In RFC 3339. */
+  expiresAt: string;
 }
 
 export interface Registered {
@@ -141,6 +171,17 @@ export declare class PasskeyError extends Error {
   readonly ms?: number;
   /** After how many seconds to try again, where the server says so. */
   readonly retryAfter?: number;
+  /** With "confirmation_required": what is to be confirmed. */
+  readonly confirm?: Readonly<Confirm>;
+}
+
+export interface Confirm {
+  /** For the function confirm. Default: none is needed. */
+  request?: string;
+  /** The operation's name, "" where it is only asked whether it is still them. */
+  operation: string;
+  /** How old the confirmation may be, in seconds. */
+  maxAge: number;
 }
 
 /** What the browser says, or this module. */
@@ -173,12 +214,17 @@ export type ServerCode =
   | 'challenge_not_found'
   | 'clone_detected'
   | 'configuration_error'
+  | 'confirmation_failed'
+  /** Something must be confirmed first: see the error's confirm. */
+  | 'confirmation_required'
   | 'credential_already_exists'
   | 'credential_not_found'
   | 'forbidden'
   | 'internal_error'
   | 'invalid_request'
   | 'last_credential'
+  /** There is no passkey that works, so that nothing can be confirmed. */
+  | 'no_credentials'
   | 'not_found'
   | 'payload_too_large'
   | 'prf_results_present'

@@ -389,15 +389,22 @@ func (a *Authenticator) Credentials() []*webauthn.Credential {
 // that was made then.
 func (a *Authenticator) Rewind() {
 	a.b.Helper()
-	for _, c := range Call(a.b, webauthn.GetCredentials, webauthn.GetCredentialsParams{AuthenticatorID: a.id}).Credentials {
+	for _, c := range a.Credentials() {
 		Call(a.b, webauthn.RemoveCredential, webauthn.RemoveCredentialParams{AuthenticatorID: a.id, CredentialID: c.CredentialID})
-		// By hand: some versions of Chromium refuse members that this type always has.
-		Call(a.b, cdp.Command[any, cdp.Empty]{Method: webauthn.CommandAddCredential}, any(map[string]any{
-			"authenticatorId": a.id,
-			"credential": map[string]any{
-				"credentialId": c.CredentialID, "isResidentCredential": true, "rpId": c.RpID,
-				"privateKey": c.PrivateKey, "userHandle": c.UserHandle, "signCount": 0,
-			},
-		}))
+		c.SignCount = 0
+		a.Add(c)
 	}
+}
+
+// Add gives it a passkey, such as one that another device has too.
+func (a *Authenticator) Add(c *webauthn.Credential) {
+	a.b.Helper()
+	// By hand: some versions of Chromium refuse members that this type always has.
+	Call(a.b, cdp.Command[any, cdp.Empty]{Method: webauthn.CommandAddCredential}, any(map[string]any{
+		"authenticatorId": a.id,
+		"credential": map[string]any{
+			"credentialId": c.CredentialID, "isResidentCredential": true, "rpId": c.RpID,
+			"privateKey": c.PrivateKey, "userHandle": c.UserHandle, "signCount": c.SignCount,
+		},
+	}))
 }

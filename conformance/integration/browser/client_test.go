@@ -558,6 +558,7 @@ var rows = []row{
 		equal(pk.supported(), false);
 		await fails(pk.signIn(), 'unsupported');
 		await fails(pk.register(), 'unsupported');
+		await fails(pk.confirm(), 'unsupported');
 		await fails(pk.prepare().signIn(), 'unsupported');
 		await fails(pk.immediate(), 'unsupported');
 		equal([await pk.autofill() ?? 'nothing', await pk.upgrade({ grant: '' }) ?? 'nothing'], ['nothing', 'nothing']);
@@ -733,6 +734,237 @@ var rows = []row{
 		equal(signalled(), []);
 		equal(await control('stored'), [base64url(device.passkeys[0].id)]);`},
 
+	// Confirmations.
+	{name: "confirm", sentence: "What a guard asked for is confirmed with a passkey of who is signed in; its proof lets the request pass, once.", script: registered + `
+		const transfer = (headers) => fetch('/transfer', { method: 'POST', body: 'all', headers });
+		const { error, confirm } = await (await transfer()).json();
+		equal([error.code, confirm.operation, confirm.maxAge], ['confirmation_required', 'POST /transfer', 300]);
+		const { proof, expiresAt } = await pk.confirm(confirm);
+		equal(Date.parse(expiresAt) > Date.now(), true, 'in the future');
+		equal(device.calls[1].options.publicKey.allowCredentials.length, 1, 'listed');
+		equal([await posted('/confirm/begin'), Object.keys((await posted('/confirm/finish'))[0])], [[{ request: confirm.request }], ['credential', 'state']]);
+		const response = await transfer({ 'Passkey-Proof': proof });
+		equal([response.status, await response.json()], [200, { operation: 'POST /transfer' }]);
+		equal((await transfer({ 'Passkey-Proof': proof })).status, 403, 'the second time');`},
+	{name: "confirm nothing in particular", sentence: "Without a request it is confirmed that it is still them, which is no proof of an operation. Nothing is signed in, and the browser is told nothing.", script: registered + `
+		const { proof } = await pk.confirm();
+		const statuses = [];
+		for (const path of ['/settings', '/settings', '/api', '/transfer']) statuses.push((await fetch(path, { method: 'POST', headers: { 'Passkey-Proof': proof } })).status);
+		equal(statuses, [200, 200, 200, 403]);
+		equal([await posted('/confirm/begin'), await posted('/authenticate/finish'), signalled()], [[{}], [], []]);`},
+	{name: "confirm for a form", sentence: "With cookie no script sees the proof: the browser sends it by itself.", script: registered + `
+		equal(Object.keys(await pk.confirm({ cookie: true })), ['expiresAt']);
+		equal((await posted('/confirm/finish'))[0].cookie, true);
+		equal([(await fetch('/settings', { method: 'POST' })).status, document.cookie], [200, '']);`},
+	{name: "confirm and what can go wrong", sentence: "It fails as every ceremony does, and says so when there is no passkey.", script: `
+		await fails(pk.confirm(), 'no_credentials');
+		await pk.register();
+		device.signalled = [];
+		await fails(pk.confirm({ request: 'made-up' }), 'challenge_not_found');
+		device.next.push(throws('NotAllowedError'), throws('InvalidStateError'));
+		await fails(pk.confirm(), 'cancelled');
+		await fails(pk.confirm(), 'authenticator_failed');
+		await control('quarantine');
+		await fails(pk.confirm(), 'no_credentials');
+		await control('session', { nobody: true });
+		await fails(pk.confirm(), 'unauthenticated');
+		equal([asked(), signalled()], [3, []]);`},
+	{name: "confirm, by a passkey that is not theirs", sentence: "The server does not say why it does not verify, and the browser keeps the passkey.", script: registered + `
+		device.next.push(async (does) => { const credential = await does(); await control('forget'); return credential; });
+		await fails(pk.confirm(), 'confirmation_failed');
+		equal(signalled(), []);`},
+	{name: "confirm, one at a time", sentence: "It ends what is under way, is ended by what comes next, by cancel and by its signal, and posts no finish then.", script: registered + `
+		const controller = new AbortController();
+		device.next.push(hangs, hangs, hangs, hangs);
+		const first = fails(pk.signIn(), 'aborted');
+		await device.called(2);
+		const second = fails(pk.confirm({ signal: controller.signal }), 'aborted');
+		await device.called(3);
+		await first;
+		controller.abort();
+		await second;
+		const third = fails(pk.confirm(), 'aborted');
+		await device.called(4);
+		pk.cancel();
+		await third;
+		const fourth = fails(pk.confirm(), 'aborted');
+		await device.called(5);
+		await pk.signIn();
+		await fourth;
+		equal(await posted('/confirm/finish'), []);
+		equal(device.calls.some((c) => c.overlaps), false, 'overlaps');`},
+	{name: "confirm and autofill", sentence: "Autofill makes way for it, and is armed again: who confirms is signed in already, but perhaps not here.", script: registered + `
+		const done = pk.autofill();
+		await device.called(2);
+		await pk.confirm();
+		await device.called(4);
+		device.choose();
+		equal((await done).status, 'ok');
+		equal(device.calls.some((c) => c.overlaps), false, 'overlaps');`},
+
+	// The fetch that confirms.
+	{name: "fetch", sentence: "What needs a confirmation is confirmed, with one prompt, and sent again to the last byte, whatever its body, its headers too.", script: registered + `
+		const form = new FormData();
+		form.set('to', 'Bob');
+		form.set('invoice', new Blob([new Uint8Array([0, 13, 10, 255])]), 'invoice.pdf');
+		for (const init of [
+			{ body: '{"to":"Bob"}', headers: { 'Content-Type': 'application/json', 'X-Token': 't' } },
+			{ body: form },
+			{ body: new URLSearchParams({ to: 'Bob' }) },
+			{ body: new Blob([new Uint8Array([0, 13, 10, 255])]) },
+			{},
+		]) {
+			const was = asked();
+			const response = await pk.fetch('/transfer?now', { method: 'POST', ...init });
+			equal([response.status, await response.json()], [200, { operation: 'POST /transfer' }]);
+			equal(asked() - was, 1, 'prompts');
+		}
+		const sent = await control('posted', { path: '/transfer' });
+		equal(sent.length, 10);
+		for (let i = 0; i < 10; i += 2) equal(sent[i + 1], sent[i], 'again');
+		equal([sent[0], sent[8], sent[2].includes('invoice.pdf')], ['{"to":"Bob"}', '', true]);
+		const request = new Request('/api', { method: 'POST', body: 'x', headers: { 'X-Token': 't' } });
+		const response = await pk.fetch(request); // which is refused with 401
+		equal([response.status, await response.json(), request.bodyUsed], [200, { operation: '' }, true]);`},
+	{name: "fetch, by the page's own", sentence: "The function that asks in fetch's place is used, with the page's own headers and none of the options'.", script: registered + `
+		const seen = [];
+		const client = passkeys({ headers: { 'X-Option': 'o' }, credentials: 'include', fetch: (input, init) => {
+			if (input instanceof Request) seen.push([new URL(input.url).pathname, input.method, input.headers.get('X-Option'), input.headers.get('X-Token'), input.credentials, !!input.headers.get('Passkey-Proof')]);
+			return fetch(input, init);
+		} });
+		equal((await client.fetch('/settings', { method: 'POST', headers: { 'X-Token': 't' } })).status, 200);
+		equal(seen, [['/settings', 'POST', null, 't', 'same-origin', false], ['/settings', 'POST', null, 't', 'same-origin', true]]);`},
+	{name: "fetch of all else", sentence: "Every other answer is the page's own, unread, without a prompt; so is what fetch rejects with.", script: registered + `
+		for (const [status, body] of [
+			[200, '{"error":{"code":"confirmation_required"},"confirm":{"operation":"","maxAge":300}}'],
+			[401, '{"error":{"code":"unauthenticated","message":"m"}}'],
+			[403, '<html>'],
+			[403, ''],
+			[403, 'null'],
+			[403, '{"error":"no","confirm":{"request":"r"}}'],
+			[404, 'Not Found'],
+			[500, '{"error":{"code":"internal_error"}}'],
+		]) {
+			await fault('/settings', { status, body, headers: { 'X-Token': 't' } });
+			const response = await pk.fetch('/settings', { method: 'POST' });
+			equal([response.status, response.headers.get('X-Token'), response.bodyUsed, await response.text()], [status, 't', false, body]);
+		}
+		const rejects = (promise) => promise.then(() => 'well', (error) => error.name);
+		equal(await rejects(pk.fetch('/settings', { method: 'POST', signal: AbortSignal.abort() })), 'AbortError');
+		equal(await rejects(pk.fetch('http://:80:80')), 'TypeError');
+		await fault('/settings', { gone: true });
+		equal(await rejects(pk.fetch('/settings', { method: 'POST' })), 'TypeError');
+		equal(asked(), 1, 'prompts');`},
+	{name: "fetch, refused again", sentence: "It is asked for once: what is answered then is the answer, even if that asks once more.", script: registered + `
+		const refusal = { status: 403, body: '{"error":{"code":"confirmation_required"},"confirm":{"operation":"","maxAge":300}}' };
+		await fault('/settings', refusal);
+		await fault('/settings', refusal);
+		const response = await pk.fetch('/settings', { method: 'POST' });
+		equal([response.status, await response.text()], [403, refusal.body]);
+		equal([asked(), (await control('posted', { path: '/settings' })).length], [2, 2]);`},
+	{name: "fetch, not confirmed", sentence: "Where the prompt is closed, or there is none, that is why it rejects, and nothing is sent again.", script: `
+		const send = (code) => fails(pk.fetch('/transfer', { method: 'POST', body: 'all' }), code);
+		await send('no_credentials');
+		await pk.register();
+		device.next.push(throws('NotAllowedError'));
+		await send('cancelled');
+		await fault('/confirm/finish', { status: 403, body: '{"error":{"code":"confirmation_failed","message":"m"}}' });
+		await send('confirmation_failed');
+		await fault('/confirm/begin', { status: 503 });
+		await send('network');
+		equal((await control('posted', { path: '/transfer' })).length, 4);`},
+	{name: "fetch, called off", sentence: "The request's own signal, or that of the Request, ends its prompt, and so does cancel.", script: registered + `
+		const path = '/settings', method = 'POST';
+		for (const start of [({ signal }) => pk.fetch(path, { method, signal }), ({ signal }) => pk.fetch(new Request(path, { method, signal }))]) {
+			const controller = new AbortController();
+			device.next.push(hangs);
+			const was = asked();
+			const sent = fails(start(controller), 'aborted');
+			await device.called(was + 1);
+			controller.abort();
+			await sent;
+		}
+		device.next.push(hangs);
+		const sent = fails(pk.fetch(path, { method }), 'aborted');
+		await device.called(4);
+		pk.cancel();
+		await sent;
+		equal((await control('posted', { path })).length, 3);`},
+
+	// Our own routes, where the hook Authorize wants to know that it is still them.
+	{name: "our own routes are confirmed", sentence: "Once, and not again for as long as that is fresh: register at both its ends, rename and revoke.", script: registered + `
+		await control('strict', { ms: 300000 });
+		device.next.push(well, another);
+		equal((await pk.register({ name: 'Phone' })).status, 'ok');
+		equal([kinds(1), (await posted('/register/begin')).length, (await posted('/register/finish')).length], [['get', 'create'], 3, 2]);
+		const [{ id }, phone] = await pk.list();
+		equal(phone.deviceName, 'Phone');
+		await pk.rename(id, 'Work');
+		await pk.revoke(id);
+		equal((await pk.list()).length, 1);
+		equal(asked(), 3, 'prompts while it is fresh');
+		await later(301000);
+		await pk.rename(phone.id, 'Tablet');
+		equal([asked(), (await pk.list())[0].deviceName], [4, 'Tablet']);
+		equal((await posted('/confirm/begin')).map((b) => Object.keys(b)), [['request'], ['request']]);`},
+	{name: "our own routes, each first", sentence: "rename and revoke ask as well as register does, in a client that has no proof yet.", script: registered + `
+		await control('strict', { ms: 300000 });
+		const [{ id }] = await pk.list();
+		await passkeys().rename(id, 'Work');
+		equal([asked(), (await pk.list())[0].deviceName], [2, 'Work']);
+		await passkeys().revoke(id);
+		equal([asked(), await pk.list(), device.calls.some((c) => c.overlaps)], [3, [], false]);`},
+	{name: "our own routes, refused again", sentence: "They ask once: if that does not do either, they say what is still asked for.", script: registered + `
+		const [{ id }] = await pk.list();
+		const refusal = { status: 403, body: '{"error":{"code":"confirmation_required"},"confirm":{"operation":"","maxAge":300}}' };
+		for (const [path, start] of [['/register/begin', pk.register], ['/credentials/' + id, () => pk.revoke(id)]]) {
+			await fault(path, refusal);
+			await fault(path, refusal);
+			const was = asked();
+			equal((await fails(start(), 'confirmation_required')).confirm, { operation: '', maxAge: 300 });
+			equal([asked() - was, signalled()], [1, []]);
+		}`},
+	{name: "our own routes, not confirmed", sentence: "Who closes the prompt has cancelled what they wanted.", script: registered + `
+		await control('strict', { ms: 300000 });
+		const [{ id }] = await pk.list();
+		for (const start of [pk.register, () => pk.rename(id, 'Work'), () => pk.revoke(id)]) {
+			device.next.push(throws('NotAllowedError'));
+			await fails(start(), 'cancelled');
+		}
+		equal([asked(), signalled(), (await pk.list())[0].deviceName], [4, [], '']);`},
+	{name: "a registration that is confirmed", sentence: "Has one place among the prompts: what comes next ends it as a whole, while it is confirmed too.", script: registered + `
+		await control('strict', { ms: 300000 });
+		device.next.push(hangs);
+		const first = fails(pk.register(), 'aborted');
+		await device.called(2);
+		equal((await pk.signIn()).status, 'ok');
+		await first;
+		const controller = new AbortController();
+		device.next.push(hangs);
+		const second = fails(pk.register({ signal: controller.signal }), 'aborted');
+		await device.called(4);
+		controller.abort();
+		await second;
+		equal([kinds(1), (await posted('/register/begin')).length], [['get', 'get', 'get'], 3]);
+		equal(device.calls.some((c) => c.overlaps), false, 'overlaps');`},
+	{name: "a registration that takes long", sentence: "Where the proof is too old when the passkey is made, it is confirmed anew and not made anew; who does not has a passkey that must be forgotten.", script: registered + `
+		await control('strict', { ms: 60000 });
+		const slow = async (does, options) => { await later(61000); return another(does, options); };
+		device.next.push(well, slow);
+		equal((await pk.register()).status, 'ok');
+		equal([kinds(1), (await control('stored')).length], [['get', 'create', 'get'], 2]);
+		device.signalled = [];
+		device.next.push(slow, throws('NotAllowedError'));
+		await fails(pk.register(), 'cancelled');
+		equal([kinds(4), signalled()], [['create', 'get'], ['UnknownCredential ' + base64url(device.passkeys.at(-1).id)]]);`},
+	{name: "an upgrade is not confirmed", sentence: "It shows nothing: it is refused, and the page, which is told what is asked for, can go on by itself.", script: registered + `
+		await control('strict', { ms: 300000 });
+		const { confirm, status } = await fails(pk.upgrade({ grant: await control('grant') }), 'confirmation_required');
+		equal([asked(), status, confirm.operation, confirm.maxAge], [1, 403, '', 300]);
+		const { proof } = await pk.confirm(confirm);
+		equal((await fetch('/settings', { method: 'POST', headers: { 'Passkey-Proof': proof } })).status, 200);
+		equal((await fails(pk.list().then(() => pk.signIn({ username: 'nobody' })))).confirm, undefined);`},
+
 	// Beacons.
 	{name: "beacon", sentence: "A prompt that the browser ended is told to the server's observer, with how long it was there.", script: `
 		const client = passkeys({ beacon: true });
@@ -741,10 +973,14 @@ var rows = []row{
 		device.next.push(throws('ConstraintError'));
 		await fails(client.register(), 'authenticator_unsuitable');
 		await fails(client.immediate(), 'none_available');
-		while ((await control('outcomes')).length < 3);
+		await client.register();
+		device.next.push(throws('NotAllowedError'));
+		await fails(client.confirm(), 'cancelled');
+		while ((await control('outcomes')).length < 4);
 		equal((await control('outcomes')).map((o) => [o.Ceremony, o.Mode, o.Code, o.Duration].join(' ')).sort(), [
 			'authentication immediate none_available lt_2s',
 			'authentication usernameless cancelled lt_20s',
+			'confirmation confirmation cancelled lt_2s',
 			'registration registration authenticator_unsuitable lt_2s',
 		]);`},
 	{name: "no beacon", sentence: "Of what was called off, and by default of anything, nobody hears; nor does a page without beacons fail.", script: `

@@ -35,6 +35,7 @@ type site struct {
 	name       string
 	nobody     bool
 	registered error         // of the hook OnRegistered
+	strict     time.Duration // how fresh a confirmation the hook Authorize wants
 	late       time.Duration // by how much its clock is ahead
 	faults     []fault
 	posts      map[string][]string
@@ -105,7 +106,29 @@ func (s *site) hooks() passkeys.Hooks[passkeys.Exchange] {
 			defer s.mu.Unlock()
 			return s.registered
 		},
+		Authorize: func(passkeys.Exchange, passkeys.User, passkeys.Action) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.strict == 0 {
+				return nil
+			}
+			return passkeys.FreshWithin(s.strict)
+		},
 	}
+}
+
+// guards are the application's own routes, which answer with what was confirmed.
+var guards = map[string]passkeys.Guard[passkeys.Exchange]{
+	"/settings": {},
+	"/api":      {Bearer: true},
+	"/transfer": {Operation: func(x passkeys.Exchange) (passkeys.Operation, error) {
+		return passkeys.RequestOperation(x.R, x.R.Pattern)
+	}},
+}
+
+func done(w http.ResponseWriter, r *http.Request) {
+	proof, _ := passkeys.ProofFrom(r.Context())
+	_ = json.NewEncoder(w).Encode(map[string]string{"operation": proof.Operation})
 }
 
 // newStore is the database of the examples: SQLite, in a file.
@@ -148,6 +171,9 @@ func newSite(t testing.TB, change func(*passkeys.Config)) *site {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(mount+"/", http.StripPrefix(mount, s.faulty(routes)))
+	for path, guard := range guards {
+		mux.Handle("POST "+path, s.faulty(passkeys.Require(s.p, s.hooks(), guard)(http.HandlerFunc(done))))
+	}
 	mux.HandleFunc("POST /control/{what}", s.control)
 	for path, file := range map[string]string{
 		"/{$}":               "testdata/page.html",
@@ -162,6 +188,8 @@ func newSite(t testing.TB, change func(*passkeys.Config)) *site {
 		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", mime.TypeByExtension(filepath.Ext(file)))
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
+			// Of another test's site: cookies know of no ports.
+			http.SetCookie(w, &http.Cookie{Name: passkeys.ProofCookie, MaxAge: -1, Path: "/", Secure: true})
 			_, _ = w.Write(content)
 		})
 	}
@@ -240,6 +268,8 @@ func (s *site) control(w http.ResponseWriter, r *http.Request) {
 		answer = append([]passkeys.ClientOutcome{}, s.outcomes...)
 	case "session":
 		s.name, s.nobody = q.Name, q.Nobody
+	case "strict":
+		s.strict = time.Duration(q.MS) * time.Millisecond
 	case "refuse": // at OnRegistered
 		s.registered = &passkeys.Error{Code: q.Code, Status: q.Status, Message: "The hook says no."}
 	default:

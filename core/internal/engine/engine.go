@@ -129,6 +129,22 @@ func (rp *RelyingParty) VerifyAssertion(r *AssertionResponse, challenge, publicK
 	return authenticatorData(&auth), nil
 }
 
+// VerifyAlone verifies an assertion as VerifyAssertion does, for whoever knows no
+// more of the relying party than its id: the browser has seen to it that the page
+// was one of its domain.
+func VerifyAlone(rpID string, r *AssertionResponse, challenge, publicKey []byte) error {
+	c, err := parseClientData(r.ClientDataJSON)
+	if err != nil {
+		return fail(ClientDataMalformed)
+	}
+	if _, err := checkPublicKey(publicKey); err != nil { // here it is the caller's word
+		return err
+	}
+	rp := RelyingParty{ID: rpID, Origins: []string{c.origin}, TopOrigins: []string{c.topOrigin}}
+	_, err = rp.VerifyAssertion(r, challenge, publicKey, false)
+	return err
+}
+
 // VerifyAttestation verifies a registration's response (WebAuthn L3 §7.1)
 // against the challenge.
 func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []byte, require Requirements) (*Registration, error) {

@@ -88,12 +88,23 @@ const armed = () => !device.calls.at(-1).options.signal.aborted;
 
 const hangs = () => new Promise(() => {});
 
+// well is a prompt that nothing is special about; another, one that makes a passkey
+// although there is one.
+const well = (does) => does();
+const another = (does, { publicKey }) => {
+  publicKey.excludeCredentials = [];
+  return does();
+};
+
+// kinds are what was asked since, in order.
+const kinds = (since = 0) => device.calls.slice(since).map((c) => c.kind);
+
 // asked is the number of prompts; signalled, what the browser was told.
 const asked = () => device.calls.length;
 const signalled = () => device.signalled.map(([name, argument]) => name.replace('signal', '') + (name === 'signalUnknownCredential' ? ' ' + argument.credentialId : ''));
 
 Object.assign(globalThis, {
-  base64url, device, PasskeyError, passkeys, explain, words, fake, later, woken, control, fault, posted, turn, waiting, armed, equal, fails, throws, hangs, asked, signalled,
+  base64url, device, PasskeyError, passkeys, explain, words, fake, later, woken, control, fault, posted, turn, waiting, armed, equal, fails, throws, hangs, well, another, asked, kinds, signalled,
   pk: passkeys(),
 });
 globalThis.loaded = true;

@@ -1,7 +1,7 @@
 // Every function of client.js and words.js, used as it should be and as it should
 // not. TypeScript compiles this file; nobody runs it.
 import { passkeys, PasskeyError } from '../../../../core/client/client.js';
-import type { Code, Options, Passkey, Passkeys, Registered, SignedIn } from '../../../../core/client/client.js';
+import type { Code, Confirm, Confirmed, Options, Passkey, Passkeys, Registered, SignedIn } from '../../../../core/client/client.js';
 import { explain, words } from '../../../../core/client/words.js';
 import type { Words } from '../../../../core/client/words.js';
 
@@ -51,6 +51,19 @@ export async function everything(controller: AbortController): Promise<void> {
   // @ts-expect-error: it may have been called off
   const surely: SignedIn = await pk.autofill();
 
+  const confirmed: Confirmed = await pk.confirm();
+  await pk.confirm({ request: 'r', signal: controller.signal });
+  const { expiresAt }: { expiresAt: string } = await pk.confirm({ request: 'r', cookie: true });
+  // @ts-expect-error: it is in the cookie
+  const { proof } = await pk.confirm({ cookie: true });
+  // @ts-expect-error: the request says what
+  await pk.confirm({ payload: 'all' });
+  const response: Response = await pk.fetch('/transfer', { method: 'POST', body: new FormData(), signal: controller.signal });
+  await pk.fetch(new Request('/transfer'));
+  await pk.fetch(new URL('https://example.org/transfer'));
+  const like: typeof fetch = pk.fetch;
+  void [confirmed, expiresAt, proof, response, like];
+
   const all: Passkey[] = await pk.list();
   for (const one of all) {
     const { id, deviceName, provider, transports, backupEligible, backupState, createdAt, lastUsedAt, quarantinedAt } = one;
@@ -71,7 +84,9 @@ export async function everything(controller: AbortController): Promise<void> {
 
 export function failed(error: unknown): string {
   if (error instanceof PasskeyError) {
-    const { name, message, cause, status, id, ms, retryAfter } = error;
+    const { name, message, cause, status, id, ms, retryAfter, confirm } = error;
+    const asked: Confirm | undefined = confirm;
+    if (confirm) void pk.confirm(confirm).then(({ proof }) => [proof, confirm.operation, confirm.maxAge, asked]);
     const seconds: number | undefined = retryAfter ?? ms ?? status;
     if (error.code === 'already_registered' || error.code === 'last_credential') return '';
     if (error.code === 'a_code_of_a_hook') return `${name} ${message} ${id} ${seconds} ${cause}`;
