@@ -19,8 +19,12 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/webauthn"
+	"github.com/glebarez/sqlite"
 	"github.com/passkeys-go/passkeys/conformance/integration/browser"
+	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
+	"github.com/passkeys-go/passkeys/gormstore"
+	"gorm.io/gorm"
 )
 
 func TestEndToEnd(t *testing.T) {
@@ -456,6 +460,82 @@ var story = []struct {
 		v.says("The passkey is removed.")
 		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
 	}},
+	{"a deletion that is not confirmed", "Keep it keeps it, a dismissed prompt deletes nothing, and no request passes by itself.", func(v *visit) {
+		v.Click("#delete")
+		v.Fits("delete")
+		v.Press("\r") // the focus is on Keep it
+		v.Wait(`!shown('#deletion')`)
+		var refusal string
+		v.Eval(`fetch('/api/account', { method: 'DELETE', headers: { 'Content-Type': 'application/json' } })
+			.then(async (r) => [r.status, (await r.json()).error.code].join(' '))`, &refusal)
+		if refusal != "403 confirmation_required" {
+			v.Errorf("a request without a proof is answered %s", refusal)
+		}
+		v.phone.Present(false)
+		v.Click("#delete")
+		v.Click("#deletion .primary")
+		v.says(asking)
+		v.Fits("confirming")
+		v.Click("#cancel")
+		v.says("Cancelled. Nothing has changed.")
+		v.phone.Present(true)
+		v.phone.Verifies(false)
+		v.Click("#delete")
+		v.Click("#deletion .primary")
+		v.says(cancelled)
+		v.phone.Verifies(true)
+		v.Open()
+		v.Reads("#signed-in-title", "Hello, Ann Example")
+		v.Wait(`document.querySelectorAll('#passkeys li').length === 1`)
+	}},
+	{"deletion", "One prompt, and the account is gone with its passkeys and sessions; nobody else's is.", func(v *visit) {
+		other := open(v, v.chromium, v.URL)
+		other.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		other.Keys("#sign-up-name", "Dora\r")
+		says(other, ready)
+
+		there := v.chromium.Blank(v.TB) // another browser of Ann's, with the same passkey
+		there.URL, there.Ready = v.URL, knows
+		there.Before(withoutAutofill)
+		there.Before(`{
+			const get = CredentialsContainer.prototype.get;
+			CredentialsContainer.prototype.get = function (options) { globalThis.prompts = (globalThis.prompts ?? 0) + 1; return get.call(this, options); };
+		}`)
+		device := there.NewAuthenticator(webauthn.AuthenticatorTransportInternal, true)
+		device.Add(v.phone.Credentials()[0])
+		there.Open()
+		there.Click("#sign-in button")
+		says(there, signedIn)
+		ann, dora := userID(there), userID(other)
+		there.Eval(`prompts = 0`, nil)
+		there.Click("#delete")
+		there.Click("#deletion .primary")
+		says(there, "Your account is deleted.")
+		there.Wait(`prompts === 1 && shown('#signed-out') && !shown('#signed-in') && document.activeElement.id === 'sign-in-title'`)
+		there.Fits("deleted")
+		if n := device.Passkeys(); n != 0 {
+			v.Errorf("the device keeps %d passkeys; want none", n)
+		}
+		for id, want := range map[string]int{ann: 0, dora: 1} {
+			if n := v.program.passkeys(v.TB, id); n != want {
+				v.Errorf("the store keeps %d passkeys; want %d", n, want)
+			}
+		}
+
+		v.Click("#add")
+		v.says("You have been signed out. Please sign in again.")
+		v.Click("#sign-in button")
+		v.says("This passkey is not known here: it may have been removed. Please use another one.")
+		if n := v.phone.Passkeys(); n != 0 {
+			v.Errorf("the device keeps %d passkeys; want none", n)
+		}
+		v.Keys("#sign-up-name", "Ann Example\r")
+		v.says(ready)
+
+		other.Click("#sign-out") // and its browser, which suggests passkeys, has one to suggest
+		says(other, signedIn)
+		other.Reads("#signed-in-title", "Hello, Dora")
+	}},
 	{"a session that has ended elsewhere", "Leads back to the sign-in, with a word of why.", func(v *visit) {
 		browser.Call(v.Tab, network.ClearBrowserCookies, struct{}{})
 		v.Click("#add")
@@ -476,6 +556,18 @@ func (v *visit) removesElsewhere(row string) (code string) {
 	v.Helper()
 	v.Eval(fmt.Sprintf("fetch(`/auth/passkeys/credentials/${document.querySelector('#passkeys %s').dataset.id}`, { method: 'DELETE' }).then((r) => r.status === 204 ? '' : r.json().then((body) => body.error.code))", row), &code)
 	return code
+}
+
+// userID is the id of who is signed in.
+func userID(b *browser.Tab) string {
+	b.Helper()
+	var encoded string
+	b.Eval(`fetch('/auth/passkeys/signals').then((r) => r.json()).then((all) => all.currentUserDetails[0].userId)`, &encoded)
+	id, err := passkeys.DecodeID(encoded)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return string(id)
 }
 
 // process is a running example.
@@ -534,6 +626,23 @@ func start(t *testing.T, path string) *process {
 		t.Fatalf("%s did not start:\n%s", filepath.Base(path), &stderr)
 	}
 	return p
+}
+
+// passkeys returns how many the program's store has of a user.
+func (p *process) passkeys(t testing.TB, userID string) int {
+	t.Helper()
+	db, err := gorm.Open(sqlite.Open(filepath.Join(p.cmd.Dir, "passkeys-demo.db")), &gorm.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := gormstore.NewCredentials(db).ListByUser(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pool, err := db.DB(); err == nil {
+		_ = pool.Close()
+	}
+	return len(list)
 }
 
 // interrupt stops the program as Ctrl+C does.

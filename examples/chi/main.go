@@ -1,5 +1,6 @@
 // Command chi is the passkeys demo on Chi: sign-up, sign-in without a password
-// and with or without a username, and the management of passkeys.
+// and with or without a username, the management of passkeys, and an operation that
+// is confirmed with one.
 //
 //	go run ./examples/chi
 package main
@@ -25,32 +26,33 @@ func router(a *app.App) (http.Handler, error) {
 	r.Use(middleware.Recoverer)
 
 	// The passkeys: their routes, and what the application has to say to them.
+	hooks := chipasskeys.Hooks{
+		GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
+			return a.CurrentUser(x.R.Context())
+		},
+		OnRegistered: func(x passkeys.Exchange, user passkeys.User, _ passkeys.RegistrationResult) error {
+			return a.Registered(x.R.Context(), user)
+		},
+		OnAuthenticated: func(x passkeys.Exchange, result passkeys.AuthenticationResult) (any, error) {
+			return a.Authenticated(x.R.Context(), result.UserID)
+		},
+		FindUser: func(x passkeys.Exchange, username string) (string, error) {
+			return a.FindUser(x.R.Context(), username)
+		},
+		SessionID: func(x passkeys.Exchange) string {
+			return a.SessionID(x.R.Context())
+		},
+		HasOtherSignIn: func(passkeys.Exchange, passkeys.User) (bool, error) {
+			return false, nil // passkeys are all there is, so the last one cannot be removed
+		},
+	}
 	var err error
 	r.Route("/auth/passkeys", func(r chi.Router) {
 		r.Use(middleware.ClientIPFromRemoteAddr) // behind a proxy: middleware.ClientIPFromXFF
 		r.Use(httprate.LimitBy(app.RateLimit, app.RateWindow, func(r *http.Request) (string, error) {
 			return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context())), nil
 		}))
-		err = chipasskeys.Mount(r, a.Passkeys, chipasskeys.Hooks{
-			GetUser: func(x passkeys.Exchange) (passkeys.User, error) {
-				return a.CurrentUser(x.R.Context())
-			},
-			OnRegistered: func(x passkeys.Exchange, user passkeys.User, _ passkeys.RegistrationResult) error {
-				return a.Registered(x.R.Context(), user)
-			},
-			OnAuthenticated: func(x passkeys.Exchange, result passkeys.AuthenticationResult) (any, error) {
-				return a.Authenticated(x.R.Context(), result.UserID)
-			},
-			FindUser: func(x passkeys.Exchange, username string) (string, error) {
-				return a.FindUser(x.R.Context(), username)
-			},
-			SessionID: func(x passkeys.Exchange) string {
-				return a.SessionID(x.R.Context())
-			},
-			HasOtherSignIn: func(passkeys.Exchange, passkeys.User) (bool, error) {
-				return false, nil // passkeys are all there is, so the last one cannot be removed
-			},
-		})
+		err = chipasskeys.Mount(r, a.Passkeys, hooks)
 	})
 	if err != nil {
 		return nil, err
@@ -73,12 +75,7 @@ func router(a *app.App) (http.Handler, error) {
 	})
 	r.Get("/api/me", func(w http.ResponseWriter, r *http.Request) {
 		me, err := a.Me(r.Context())
-		if err != nil {
-			app.Fail(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(me) // a client that is gone needs no answer
+		answer(w, r, me, err)
 	})
 	r.Post("/api/signout", func(w http.ResponseWriter, r *http.Request) {
 		if err := a.SignOut(r.Context()); err != nil {
@@ -88,7 +85,24 @@ func router(a *app.App) (http.Handler, error) {
 		w.WriteHeader(http.StatusNoContent)
 	})
 
+	// What cannot be undone is confirmed with a passkey, just before: this request, and
+	// no other.
+	confirmed := chipasskeys.Require(a.Passkeys, hooks, chipasskeys.Guard{Operation: chipasskeys.RequestOperation})
+	r.With(confirmed).Delete("/api/account", func(w http.ResponseWriter, r *http.Request) {
+		signals, err := a.DeleteAccount(r.Context())
+		answer(w, r, signals, err)
+	})
+
 	// Everything else is the page and what it loads.
 	r.Handle("/*", app.Page())
 	return r, nil
+}
+
+func answer(w http.ResponseWriter, r *http.Request, value any, err error) {
+	if err != nil {
+		app.Fail(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(value) // a client that is gone needs no answer
 }

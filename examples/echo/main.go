@@ -1,5 +1,6 @@
 // Command echo is the passkeys demo on Echo: sign-up, sign-in without a password
-// and with or without a username, and the management of passkeys.
+// and with or without a username, the management of passkeys, and an operation that
+// is confirmed with one.
 //
 //	go run ./examples/echo
 package main
@@ -28,7 +29,7 @@ func router(a *app.App) (http.Handler, error) {
 	limit := middleware.RateLimiter(middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
 		Rate: rate.Limit(app.RateLimit / app.RateWindow.Seconds()), Burst: app.RateLimit,
 	}))
-	err := echopasskeys.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, echopasskeys.Hooks{
+	hooks := echopasskeys.Hooks{
 		GetUser: func(c echo.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request().Context())
 		},
@@ -47,8 +48,8 @@ func router(a *app.App) (http.Handler, error) {
 		HasOtherSignIn: func(echo.Context, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
-	})
-	if err != nil {
+	}
+	if err := echopasskeys.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, hooks); err != nil {
 		return nil, err
 	}
 
@@ -79,6 +80,17 @@ func router(a *app.App) (http.Handler, error) {
 		}
 		return c.NoContent(http.StatusNoContent)
 	})
+
+	// What cannot be undone is confirmed with a passkey, just before: this request, and
+	// no other.
+	confirmed := echopasskeys.Require(a.Passkeys, hooks, echopasskeys.Guard{Operation: echopasskeys.RequestOperation})
+	api.DELETE("/account", func(c echo.Context) error {
+		signals, err := a.DeleteAccount(c.Request().Context())
+		if err != nil {
+			return fail(c, err)
+		}
+		return c.JSON(http.StatusOK, signals)
+	}, confirmed)
 
 	// Everything else is the page and what it loads.
 	e.GET("/*", echo.WrapHandler(app.Page()))

@@ -1,5 +1,6 @@
 // Command gin is the passkeys demo on Gin: sign-up, sign-in without a password
-// and with or without a username, and the management of passkeys.
+// and with or without a username, the management of passkeys, and an operation that
+// is confirmed with one.
 //
 //	go run ./examples/gin
 package main
@@ -27,7 +28,7 @@ func router(a *app.App) (http.Handler, error) {
 	}
 
 	// The passkeys: their routes, and what the application has to say to them.
-	err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, ginpasskeys.Hooks{
+	hooks := ginpasskeys.Hooks{
 		GetUser: func(c *gin.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request.Context())
 		},
@@ -46,8 +47,8 @@ func router(a *app.App) (http.Handler, error) {
 		HasOtherSignIn: func(*gin.Context, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
-	})
-	if err != nil {
+	}
+	if err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, hooks); err != nil {
 		return nil, err
 	}
 
@@ -81,6 +82,18 @@ func router(a *app.App) (http.Handler, error) {
 			return
 		}
 		c.Status(http.StatusNoContent)
+	})
+
+	// What cannot be undone is confirmed with a passkey, just before: this request, and
+	// no other.
+	confirmed := ginpasskeys.Require(a.Passkeys, hooks, ginpasskeys.Guard{Operation: ginpasskeys.RequestOperation})
+	api.DELETE("/account", confirmed, func(c *gin.Context) {
+		signals, err := a.DeleteAccount(c.Request.Context())
+		if err != nil {
+			app.Fail(c.Writer, c.Request, err)
+			return
+		}
+		c.JSON(http.StatusOK, signals)
 	})
 
 	// Everything else is the page and what it loads.

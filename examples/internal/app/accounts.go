@@ -62,6 +62,11 @@ func (s accounts) create(ctx context.Context, a account) error {
 	return tx.Error
 }
 
+// remove does nothing if there is none.
+func (s accounts) remove(ctx context.Context, id string) error {
+	return s.db.WithContext(ctx).Where("id = ?", id).Delete(&account{}).Error
+}
+
 // byID and byUsername return the zero account if there is none.
 func (s accounts) byID(ctx context.Context, id string) (a account, err error) {
 	err = s.db.WithContext(ctx).Where("id = ?", id).Limit(1).Find(&a).Error

@@ -84,10 +84,12 @@ func (a *App) CurrentUser(ctx context.Context) (passkeys.User, error) {
 }
 
 // Registered is the hook OnRegistered: it creates the account of a sign-up and
-// signs it in. For a further passkey of an account there is nothing to do.
+// signs it in. For a further passkey of an account there is nothing to do, unless
+// that was deleted meanwhile: then an error takes the passkey back.
 func (a *App) Registered(ctx context.Context, user passkeys.User) error {
 	if a.sessions.GetString(ctx, keyUser) == user.ID {
-		return nil
+		_, err := a.Me(ctx)
+		return err
 	}
 	// From here on the session may do more than before, so it gets another token:
 	// whoever knew the old one is left with nothing. First, because after the
@@ -114,8 +116,11 @@ func (a *App) Authenticated(ctx context.Context, userID string) (Me, error) {
 		return Me{}, err
 	}
 	if owner.ID == "" {
-		// The passkey of an account that is gone. On this word the page tells the
-		// browser to forget it.
+		// The passkey of an account that is gone: what DeleteAccount has left is done
+		// now. On this word the page tells the browser to forget it.
+		if err := a.Passkeys.RevokeAll(ctx, userID); err != nil {
+			return Me{}, err
+		}
 		return Me{}, passkeys.ErrCredentialNotFound
 	}
 	if err := a.sessions.RenewToken(ctx); err != nil {
@@ -160,6 +165,31 @@ func (a *App) Me(ctx context.Context) (Me, error) {
 		return Me{}, passkeys.ErrUnauthenticated
 	}
 	return Me{signedIn.DisplayName}, nil
+}
+
+// DeleteAccount deletes who is signed in, and returns what the browser must know: it
+// has passkeys to forget. The account comes first. With it all sessions of its user
+// end, who can register no more, and its name is free. If what follows fails, there
+// are passkeys left that sign nobody in, and go when one of them is tried.
+func (a *App) DeleteAccount(ctx context.Context) (*passkeys.Signals, error) {
+	gone, err := a.signedIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if gone.ID == "" {
+		return nil, passkeys.ErrUnauthenticated
+	}
+	if err := a.accounts.remove(ctx, gone.ID); err != nil {
+		return nil, err
+	}
+	if err := a.Passkeys.RevokeAll(ctx, gone.ID); err != nil {
+		return nil, err
+	}
+	signals, err := a.Passkeys.Signals(ctx, gone.user())
+	if err != nil {
+		return nil, err
+	}
+	return signals, a.SignOut(ctx)
 }
 
 // SignOut ends the session, on the server and in the browser.

@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alexedwards/scs/v2"
 	passkeys "github.com/passkeys-go/passkeys/core"
@@ -15,6 +18,12 @@ import (
 
 // newTestApp returns an App on an empty database.
 func newTestApp(t *testing.T) *App {
+	t.Helper()
+	a, _ := newTestAppWithStore(t)
+	return a
+}
+
+func newTestAppWithStore(t *testing.T) (*App, *store) {
 	t.Helper()
 	db, _, err := openDatabase(filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
@@ -25,7 +34,47 @@ func newTestApp(t *testing.T) *App {
 			_ = pool.Close()
 		}
 	})
-	return &App{accounts: accounts{db}, sessions: scs.New()}
+	store := &store{CredentialRepository: passkeys.NewMemoryCredentials()}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Test", Origins: []string{"http://localhost"},
+		Credentials: store, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &App{Passkeys: p, accounts: accounts{db}, sessions: scs.New()}, store
+}
+
+// store deletes nothing while it is down.
+type store struct {
+	passkeys.CredentialRepository
+	down bool
+}
+
+func (s *store) Delete(ctx context.Context, userID string, id []byte) error {
+	if s.down {
+		return errors.New("down")
+	}
+	return s.CredentialRepository.Delete(ctx, userID, id)
+}
+
+// add registers a passkey that is as good as any here, and count says how many
+// there are.
+func (s *store) add(t *testing.T, userID string) {
+	t.Helper()
+	err := s.Add(t.Context(), passkeys.Credential{ID: []byte(rand.Text()), UserID: userID, PublicKey: []byte{1}, CreatedAt: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *store) count(t *testing.T, userID string) int {
+	t.Helper()
+	list, err := s.ListByUser(t.Context(), userID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
 }
 
 // browser returns the context of requests from one browser that is new here.
@@ -242,6 +291,55 @@ func TestSession(t *testing.T) {
 			t.Errorf("Authenticated: %v; want %v", err, passkeys.ErrCredentialNotFound)
 		}
 	})
+}
+
+func TestDeleteAccount(t *testing.T) {
+	a, store := newTestAppWithStore(t)
+	there, elsewhere, other := a.browser(t), a.browser(t), a.browser(t)
+	ann, bob := a.signUp(t, there, "Ann"), a.signUp(t, other, "Bob")
+	if _, err := a.Authenticated(elsewhere, ann.ID); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{ann.ID, ann.ID, bob.ID} {
+		store.add(t, id)
+	}
+
+	if _, err := a.DeleteAccount(a.browser(t)); !errors.Is(err, passkeys.ErrUnauthenticated) {
+		t.Errorf("nobody's: %v; want %v", err, passkeys.ErrUnauthenticated)
+	}
+	store.down = true
+	if _, err := a.DeleteAccount(there); !errors.Is(err, passkeys.ErrStorageUnavailable) {
+		t.Fatalf("while the store is down: %v", err)
+	}
+	for name, ctx := range map[string]context.Context{"this": there, "the other": elsewhere} {
+		if _, err := a.CurrentUser(ctx); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("%s session: %v; want %v", name, err, passkeys.ErrUnauthenticated)
+		}
+		if err := a.Registered(ctx, ann); !errors.Is(err, passkeys.ErrUnauthenticated) {
+			t.Errorf("a registration that ends in %s session: %v; want %v, which takes the passkey back", name, err, passkeys.ErrUnauthenticated)
+		}
+	}
+	if _, err := a.Authenticated(a.browser(t), ann.ID); !errors.Is(err, passkeys.ErrStorageUnavailable) {
+		t.Errorf("a passkey that is left, with the store still down: %v", err)
+	}
+	store.down = false
+	if _, err := a.Authenticated(a.browser(t), ann.ID); !errors.Is(err, passkeys.ErrCredentialNotFound) {
+		t.Errorf("a passkey that is left: %v; want %v", err, passkeys.ErrCredentialNotFound)
+	}
+	if n := store.count(t, ann.ID); n != 0 {
+		t.Errorf("%d passkeys are left when one has been tried", n)
+	}
+
+	again := a.browser(t)
+	ann = a.signUp(t, again, "Ann") // the name is free
+	store.add(t, ann.ID)
+	signals, err := a.DeleteAccount(again)
+	if err != nil || len(signals.AllAcceptedCredentials) != 1 || len(signals.AllAcceptedCredentials[0].AllAcceptedCredentialIDs) != 0 {
+		t.Errorf("signals = %+v, %v; want one list, empty", signals, err)
+	}
+	if me, err := a.Me(other); err != nil || me.Username != "Bob" || a.count(t) != 1 || store.count(t, ann.ID) != 0 || store.count(t, bob.ID) != 1 {
+		t.Errorf("what is left: %+v, %v, %d accounts, %d and %d passkeys", me, err, a.count(t), store.count(t, ann.ID), store.count(t, bob.ID))
+	}
 }
 
 func TestFindUser(t *testing.T) {

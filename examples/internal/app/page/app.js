@@ -20,10 +20,11 @@ const table = {
 };
 
 // api asks the application's own routes, whose errors look like those of the passkeys'.
-async function api(method, path, body) {
+// pk.fetch is fetch, but for a route that wants a passkey's word first: then it asks.
+async function api(method, path, body, signal) {
   const headers = { 'Content-Type': 'application/json' };
-  const response = await fetch(path, { method, headers, body: JSON.stringify(body) }).catch((cause) => {
-    throw new PasskeyError('network', { cause });
+  const response = await pk.fetch(path, { method, headers, body: JSON.stringify(body), signal }).catch((cause) => {
+    throw cause instanceof PasskeyError ? cause : new PasskeyError(signal?.aborted ? 'aborted' : 'network', { cause });
   });
   const answer = await response.json().catch(() => ({})); // a 204 has none
   if (response.ok) return answer;
@@ -247,6 +248,15 @@ $('sign-out').onclick = (event) => attempt(event.target, async () => {
   showSignedOut();
   return 'You are signed out.';
 });
+
+$('delete').onclick = ({ target }) => ask($('deletion'), () => attempt(target, async (signal) => {
+  const { allAcceptedCredentials } = await api('DELETE', '/api/account', undefined, signal);
+  const { signalAllAcceptedCredentials: told } = await pk.capabilities();
+  // There are none any more, and no session in which client.js could ask for them.
+  if (told) for (const none of allAcceptedCredentials) await PublicKeyCredential.signalAllAcceptedCredentials(none).catch(console.warn);
+  showSignedOut();
+  return `Your account is deleted.${told ? '' : ' Delete its passkeys on your device too.'}`;
+}, asksForPasskey));
 
 document.oninput = ({ target }) => target.ariaInvalid && mark(target); // it is being put right
 
