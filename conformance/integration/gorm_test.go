@@ -315,6 +315,10 @@ func deleteExpiredUnderLoad(t *testing.T, open opener) {
 				d = 3 * time.Millisecond
 			}
 			handle, err := r.Put(ctx, []byte("payload"), time.Now().Add(d))
+			if d != time.Hour && errors.Is(err, passkeys.ErrInvalidChallenge) {
+				// On a busy machine it was over before it could be stored.
+				continue
+			}
 			if err != nil {
 				t.Error(err)
 				return
