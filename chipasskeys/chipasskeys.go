@@ -32,13 +32,17 @@ func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks
 	if err != nil {
 		return err
 	}
+	mount(r, routes)
+	return nil
+}
+
+func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange]) {
 	for _, route := range routes {
 		r.MethodFunc(route.Method, route.Path, func(w http.ResponseWriter, req *http.Request) {
 			x := passkeys.NewExchange(w, req)
 			route.Serve(x, x.W, x.R)
 		})
 	}
-	return nil
 }
 
 // Guard is the rule of a route behind [Require].

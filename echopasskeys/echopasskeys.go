@@ -30,13 +30,17 @@ func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) er
 	if err != nil {
 		return err
 	}
+	mount(g, routes)
+	return nil
+}
+
+func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c echo.Context) error {
 			route.Serve(c, response{c.Response()}, c.Request())
 			return nil
 		})
 	}
-	return nil
 }
 
 // Guard is the rule of a route behind [Require].

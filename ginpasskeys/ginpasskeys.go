@@ -30,12 +30,16 @@ func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) er
 	if err != nil {
 		return err
 	}
+	mount(r, routes)
+	return nil
+}
+
+func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context]) {
 	for _, route := range routes {
 		r.Handle(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *gin.Context) {
 			route.Serve(c, response{c.Writer, c.Writer.Status()}, c.Request)
 		})
 	}
-	return nil
 }
 
 // Guard is the rule of a route behind [Require].
