@@ -804,9 +804,9 @@ func list(c *check, s *site) {
 	c.is(err, nil, "Get")
 	disabled.QuarantinedAt, disabled.QuarantineReason = s.clock.Now(), passkeys.ReasonSignCountRegressed
 	c.is(s.credentials.Update(c.ctx, disabled), nil, "Update")
-	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","provider":"1Password","transports":["usb","nfc"],`+
+	c.answers("list of two", get("alice"), ok(`[{"id":"`+first+`","deviceName":"Phone","provider":"1Password","aaguid":"bada5566-a7aa-401f-bd96-45619a55120d","transports":["usb","nfc"],`+
 		`"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:00Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:01:31.5Z"},`+
-		`{"id":"`+second+`","deviceName":"Phone","provider":"","transports":["internal"],`+
+		`{"id":"`+second+`","deviceName":"Phone","provider":"","aaguid":"00000000-0000-0000-0000-000000000000","transports":["internal"],`+
 		`"backupEligible":true,"backupState":true,"createdAt":"2030-01-01T00:01:30Z","lastUsedAt":"2030-01-01T00:01:31.5Z","quarantinedAt":null}]`))
 }
 

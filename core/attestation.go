@@ -33,7 +33,7 @@ const (
 
 // AAGUID identifies an authenticator's model (WebAuthn L3 §6.5.1). It is proved
 // only as far as the attestation is: under a policy below trusted it is what the
-// authenticator says of itself.
+// authenticator says of itself. It is zero where that says nothing: see [Provider].
 type AAGUID [16]byte
 
 // ParseAAGUID reads the form of a UUID, such as
@@ -42,11 +42,11 @@ func ParseAAGUID(s string) (AAGUID, error) {
 	var a AAGUID
 	parts := strings.Split(s, "-")
 	if len(parts) != 5 || len(parts[0]) != 8 || len(parts[1]) != 4 || len(parts[2]) != 4 || len(parts[3]) != 4 || len(parts[4]) != 12 {
-		return a, fmt.Errorf("passkeys: %q is no AAGUID", s)
+		return a, fmt.Errorf("passkeys: %.40q is no AAGUID", s)
 	}
 	b, err := hex.DecodeString(strings.Join(parts, ""))
 	if err != nil {
-		return a, fmt.Errorf("passkeys: %q is no AAGUID", s)
+		return a, fmt.Errorf("passkeys: %.40q is no AAGUID", s)
 	}
 	return AAGUID(b), nil
 }

@@ -172,6 +172,7 @@ func (a *attempt) verifyAssertion(ctx context.Context, c payload, response *engi
 	if err != nil {
 		return nil, err
 	}
+	a.verified = &credential.AAGUID
 	s := assertion{p: p, challenge: c, use: used, key: credential.PublicKey, seen: credential.SignCount, handle: response.UserHandle, data: v}
 	if err := p.change(ctx, &credential, s.record); err != nil {
 		if s.cloned && p.cfg.SignCountPolicy == FlagDisable {

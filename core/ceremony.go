@@ -27,7 +27,8 @@ type attempt struct {
 	userID    string
 	id        []byte // the credential's
 	challenge []byte
-	operation string // the name of what is confirmed
+	operation string  // the name of what is confirmed
+	verified  *AAGUID // of whose response was
 	ended     bool
 }
 
@@ -58,7 +59,11 @@ func (a *attempt) end(ctx context.Context, err error) error {
 	}
 	a.ended = true
 	if a.observed != nil {
-		a.observed(Outcome{Mode: a.mode, Reason: event.Reason, Operation: a.operation})
+		o := Outcome{Mode: a.mode, Reason: event.Reason, Operation: a.operation}
+		if a.verified != nil {
+			o.Authenticator = cmp.Or(Provider(*a.verified), otherAuthenticator)
+		}
+		a.observed(o)
 	}
 	a.audit(ctx, event)
 	return err

@@ -93,6 +93,10 @@ type Config struct {
 	// it. Registrations do not notice when it is past its NextUpdate, but New
 	// warns of it.
 	Metadata *Metadata
+	// Providers are names for what keeps passkeys, which [Passkeys.Provider] prefers
+	// to Metadata's and its own. They may change at run time. Default: there are none
+	// but those.
+	Providers *Providers
 	// AllowedAAGUIDs, if there are any, are the only authenticator models that
 	// may register; DeniedAAGUIDs may not. The zero AAGUID counts as one.
 	AllowedAAGUIDs, DeniedAAGUIDs []AAGUID

@@ -103,8 +103,8 @@ type Credential struct {
 	// "packed": at most 32 printable ASCII characters (WebAuthn L3 §8.1). Like
 	// AAGUID it is unverified unless attestation was asked for.
 	AttestationFormat string
-	// DeviceName is the user's own name for it: valid UTF-8 without NUL, at most
-	// 64 runes, may be empty.
+	// DeviceName is the user's own name for it, or that of its provider: valid UTF-8
+	// without NUL, at most 64 runes, may be empty.
 	DeviceName string
 	// CreatedAt, LastUsedAt and QuarantinedAt are in UTC, in whole microseconds, of
 	// the years 1970 to 9999; or zero: never.

@@ -140,7 +140,7 @@
 // [Passkeys.BeginAuthentication] and [Passkeys.FinishAuthentication] are the same
 // ceremonies, driven by hand, as are those of a confirmation; [Passkeys.Credentials], [Passkeys.Rename],
 // [Passkeys.Revoke], [Passkeys.RevokeAll] and [Passkeys.Restore] manage what is
-// registered, and [Provider] names whose it is.
+// registered, and [Passkeys.Provider] names whose it is.
 //
 // # One table and one secret
 //

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
@@ -229,6 +230,66 @@ func ExampleProvider() {
 	// Output:
 	// "Google Password Manager"
 	// ""
+}
+
+// An application with names of its own, which it reads again from time to time. In
+// earnest both are the body of a response, or a file.
+func ExampleParseProviders() {
+	ours, err := passkeys.ParseProviders(strings.NewReader(`{"10000000-0000-4000-8000-000000000001": {"name": "Staff card"}}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+		Providers:   ours,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	card, _ := passkeys.ParseAAGUID("10000000-0000-4000-8000-000000000001")
+	fmt.Println(p.Provider(card))
+
+	fmt.Println(ours.Update(strings.NewReader("{}")))
+	fmt.Println(p.Provider(card))
+
+	fmt.Println(ours.Update(strings.NewReader(`{"10000000-0000-4000-8000-000000000001": {"name": "Badge"}}`)))
+	fmt.Println(p.Provider(card))
+	// Output:
+	// Staff card
+	// passkeys: providers: there are none
+	// Staff card
+	// <nil>
+	// Badge
+}
+
+// A passkey that its user gives no name is called after what keeps it.
+func ExamplePasskeys_Provider() {
+	ctx := context.Background()
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for range 2 { // two telephones
+		phone := passkeytest.New("https://example.org")
+		phone.AAGUID, _ = passkeys.ParseAAGUID("fbfc3007-154e-4ecc-8c0b-6e020557d7bd")
+		registration, _ := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
+		options, _ := json.Marshal(registration)
+		answer, _ := phone.Create(options)
+		result, err := p.FinishRegistration(ctx, passkeys.RegistrationResponse{State: registration.State, Credential: answer})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%s, of %s\n", result.Credential.DeviceName, p.Provider(result.Credential.AAGUID))
+	}
+	// Output:
+	// iCloud Keychain, of iCloud Keychain
+	// iCloud Keychain 2, of iCloud Keychain
 }
 
 // A user sees and manages their passkeys.
@@ -452,7 +513,7 @@ func ExampleWriteError() {
 }
 
 // counter is an Observer that counts how the steps end: one counter for each
-// step and reason, of which there are so many and no more.
+// step, reason and authenticator, of which there are so many and no more.
 type counter struct {
 	mu    sync.Mutex
 	ended map[string]int
@@ -462,7 +523,7 @@ func (c *counter) Observe(ctx context.Context, s passkeys.Step) (context.Context
 	return ctx, func(o passkeys.Outcome) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.ended[fmt.Sprintf("%s %s %q", s.Ceremony, s.Name, o.Reason)]++
+		c.ended[fmt.Sprintf("%s %s %q %s", s.Ceremony, s.Name, o.Reason, o.Authenticator)]++
 	}
 }
 
@@ -479,6 +540,7 @@ func ExampleObserver() {
 		log.Fatal(err)
 	}
 	phone := passkeytest.New("https://example.org")
+	phone.AAGUID, _ = passkeys.ParseAAGUID("ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4")
 	registration, _ := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
 	options, _ := json.Marshal(registration)
 	answer, _ := phone.Create(options)
@@ -494,11 +556,11 @@ func ExampleObserver() {
 		fmt.Println(what, metrics.ended[what])
 	}
 	// Output:
-	// authentication begin "" 1
-	// authentication finish "" 1
-	// authentication finish "challenge_spent" 2
-	// registration begin "" 1
-	// registration finish "" 1
+	// authentication begin ""  1
+	// authentication finish "" Google Password Manager 1
+	// authentication finish "challenge_spent"  2
+	// registration begin ""  1
+	// registration finish "" Google Password Manager 1
 }
 
 // prompts is an observer that counts how prompts end, too.

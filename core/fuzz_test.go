@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/passkeys-go/passkeys/core/internal/seal"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
@@ -147,6 +148,41 @@ func FuzzFinishAuthentication(f *testing.F) {
 			t.Errorf("what is valid is refused: %v (%s)", err, e.Reason())
 		case e.Code == ErrChallengeNotFound.Code:
 			t.Errorf("refused before it was looked at: %s", e.Reason())
+		}
+	})
+}
+
+func FuzzParseProviders(f *testing.F) {
+	const aaguid = "d548826e-79b4-db40-a3d8-11116f7e8349"
+	for _, seed := range []string{
+		`{"` + aaguid + `":{"name":"Our vault","icon_light":"data:"}}`, `{"` + aaguid + `":{"name":" \u202eevil"},"":null}`,
+		`{"` + strings.ToUpper(aaguid) + `":{"NAME":"a"},"` + aaguid + `":{"name":"\ud800"}}`, `{}`, `null`, `[]`, `{"` + aaguid + `":{"name":7}}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		providers, err := ParseProviders(bytes.NewReader(data))
+		if err != nil {
+			if providers != nil || len(err.Error()) > 1024 {
+				t.Errorf("%v, %d bytes of an error", providers, len(err.Error()))
+			}
+			return
+		}
+		p := &Passkeys{cfg: Config{Providers: providers}}
+		for a := range *providers.names.Load() {
+			shown, name := p.Provider(a), p.defaultName(a, nil)
+			if a == (AAGUID{}) {
+				if shown+name != "" {
+					t.Errorf("the zero AAGUID is called %q", shown)
+				}
+				continue
+			}
+			second := p.defaultName(a, []Credential{{DeviceName: name}})
+			clean, err := cleanDeviceName(name)
+			if shown == "" || len(shown) > 4*maxProviderName || strings.ContainsFunc(shown, unicode.IsControl) ||
+				err != nil || clean != name || second == name || !validDeviceName(second) {
+				t.Errorf("%s is shown as %q, and called %q, %q", a, shown, name, second)
+			}
 		}
 	})
 }

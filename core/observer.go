@@ -50,6 +50,11 @@ type Outcome struct {
 	Mode Mode
 	// Reason is "" for a step that succeeded.
 	Reason Reason
+	// Authenticator is what [Provider], the function, calls what made the response,
+	// and "other" where it has no name, as for the zero AAGUID. It is "" where no
+	// response was verified: nobody can sign for a decoy, and who cannot sign for a
+	// passkey says nothing of whose it is.
+	Authenticator string
 	// Operation is [Operation].Name, "" where there is none: the application's, and
 	// so as closed a set as it makes it.
 	Operation string

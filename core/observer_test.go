@@ -20,9 +20,10 @@ import (
 
 // ledger is an observer that writes down what it sees.
 type ledger struct {
-	mu    sync.Mutex
-	open  int
-	ended []string
+	mu             sync.Mutex
+	open           int
+	ended          []string
+	authenticators []string // of each that ended
 }
 
 type ledgerKey struct{}
@@ -36,6 +37,7 @@ func (l *ledger) Observe(ctx context.Context, s passkeys.Step) (context.Context,
 		defer l.mu.Unlock()
 		l.open--
 		l.ended = append(l.ended, fmt.Sprintf("%s.%s %s %s", s.Ceremony, s.Name, o.Mode, o.Reason))
+		l.authenticators = append(l.authenticators, o.Authenticator)
 	}
 }
 
@@ -196,5 +198,10 @@ func TestObserverSeesClosedSetsOnly(t *testing.T) {
 	}
 	if n < 3000 {
 		t.Errorf("only %d steps", n)
+	}
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(l.authenticators))) {
+		if name != "" && name != "other" { // which is what this one is
+			t.Errorf("observed %q", name)
+		}
 	}
 }

@@ -23,7 +23,9 @@ type RegistrationResponse struct {
 	State string `json:"state"`
 	// Credential is PublicKeyCredential.toJSON(), at most 64 KiB.
 	Credential json.RawMessage `json:"credential"`
-	// DeviceName is the user's name for the passkey: see [Passkeys.Rename].
+	// DeviceName is the user's name for the passkey: see [Passkeys.Rename]. Default:
+	// that of [Passkeys.Provider], with a number from 2 where they have one of that
+	// name; none where the provider is not known.
 	DeviceName string `json:"deviceName"`
 	// UserID, if set, is who is finishing: it must be who began, or the result
 	// is [ErrChallengeNotFound]. It never comes from the client's JSON.
@@ -189,6 +191,7 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 	if err != nil {
 		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}
+	a.verified = (*AAGUID)(&v.AAGUID)
 	if !p.cfg.admits(v.AAGUID) {
 		return nil, use{}, ErrAttestationVerification.because(ReasonAAGUIDNotAllowed)
 	}
@@ -245,8 +248,8 @@ func (p *Passkeys) full(existing []Credential) bool {
 // store adds the credential, and takes it back if accept fails or panics: then
 // the application knows of no account that it could belong to.
 func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accept func(RegistrationResult) error) error {
-	p, c := a.p, r.Credential
-	existing, err := p.cfg.Credentials.ListByUser(ctx, c.UserID)
+	p := a.p
+	existing, err := p.cfg.Credentials.ListByUser(ctx, r.Credential.UserID)
 	if err != nil {
 		return storeError(err)
 	}
@@ -256,6 +259,10 @@ func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accep
 	if p.full(existing) { // begun while there was room
 		return ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
+	if r.Credential.DeviceName == "" {
+		r.Credential.DeviceName = p.defaultName(r.Credential.AAGUID, existing)
+	}
+	c := r.Credential
 	// An authenticator chooses its credential ids. One that chose a decoy's must
 	// not succeed where one that chose a user's fails, nor take another way: so
 	// each is looked for first, and neither gets as far as Add.

@@ -319,6 +319,7 @@ type credentialView struct {
 	ID             string     `json:"id"`
 	DeviceName     string     `json:"deviceName"`
 	Provider       string     `json:"provider"`
+	AAGUID         AAGUID     `json:"aaguid"`
 	Transports     []string   `json:"transports"`
 	BackupEligible bool       `json:"backupEligible"`
 	BackupState    bool       `json:"backupState"`
@@ -341,7 +342,8 @@ func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
 		views[i] = credentialView{
 			ID:             EncodeID(cr.ID),
 			DeviceName:     cr.DeviceName,
-			Provider:       Provider(cr.AAGUID),
+			Provider:       q.p.Provider(cr.AAGUID),
+			AAGUID:         cr.AAGUID,
 			Transports:     append([]string{}, cr.Transports...),
 			BackupEligible: cr.BackupEligible,
 			BackupState:    cr.BackupState,

@@ -1,7 +1,6 @@
 package passkeys_test
 
 import (
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -165,35 +164,5 @@ func TestSignalsByRoute(t *testing.T) {
 	s.do(http.MethodGet, "/signals", "", http.StatusUnauthorized)
 	if len(b.events.list) != 0 {
 		t.Errorf("%+v", b.events.list)
-	}
-}
-
-func TestProvider(t *testing.T) {
-	for text, want := range map[string]string{
-		"fbfc3007-154e-4ecc-8c0b-6e020557d7bd": "iCloud Keychain",
-		"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4": "Google Password Manager",
-		"9ddd1817-af5a-4672-a2b9-3e3dd95000a9": "Windows Hello",
-		"50726f74-6f6e-5061-7373-50726f746f6e": "Proton Pass",
-		"53414d53-554e-4700-0000-000000000000": "Samsung Pass",
-		"00000000-0000-0000-0000-000000000000": "",
-		"fbfc3007-154e-4ecc-8c0b-6e020557d7be": "",
-	} {
-		a, err := passkeys.ParseAAGUID(text)
-		if err != nil || passkeys.Provider(a) != want {
-			t.Errorf("%s: %q, want %q, %v", text, passkeys.Provider(a), want, err)
-		}
-	}
-	b := newBench(t)
-	for i, text := range []string{"d548826e-79b4-db40-a3d8-11116f7e8349", "00000000-0000-0000-0000-000000000000"} {
-		c := passkeys.Credential{ID: []byte{byte(i)}, UserID: alice.ID, PublicKey: []byte{0xa0}}
-		c.AAGUID, _ = passkeys.ParseAAGUID(text)
-		if err := b.credentials.Add(t.Context(), c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	var list []struct{ DeviceName, Provider *string }
-	if err := json.Unmarshal(newSite(t, b.Passkeys).do(http.MethodGet, "/credentials", "", http.StatusOK), &list); err != nil || len(list) != 2 ||
-		list[0].Provider == nil || *list[0].Provider != "Bitwarden" || list[1].Provider == nil || *list[1].Provider != "" {
-		t.Errorf("%+v, %v", list, err)
 	}
 }

@@ -141,10 +141,12 @@ export interface SignedIn {
 
 export interface Passkey {
   id: string;
-  /** The person's name for it, "" for none. */
+  /** The person's name for it, or where they gave none its provider's; "" for none. */
   deviceName: string;
   /** What keeps it, by the name that people know, "" where that is not known. */
   provider: string;
+  /** The model of what keeps it, as a UUID; all zeros where that does not say. */
+  aaguid: string;
   transports: string[];
   /** Whether it may be copied to other devices, and whether it is. */
   backupEligible: boolean;

@@ -456,9 +456,9 @@ define('passkey-manager', ['current', 'other-sign-in'], (host, root) => {
     draw();
   }
 
-  // christen names a new passkey that nobody else has a name for.
+  // christen names a new passkey that neither its user nor the server has a name for.
   async function christen(passkey) {
-    if (!passkey || passkey.deviceName || passkey.provider) return;
+    if (!passkey || passkey.deviceName) return;
     const name = guess(host.texts, passkey.transports);
     await host.passkeys.rename(passkey.id, name).then(() => (passkey.deviceName = name), () => {});
   }
@@ -505,7 +505,7 @@ define('passkey-manager', ['current', 'other-sign-in'], (host, root) => {
           quarantinedAt && el('span', { class: 'badge blocked', part: 'badge blocked' }, texts.blocked)),
         el('div', { class: 'soft', part: 'details' },
           ...[
-            provider && provider !== called && [el('bdi', {}, provider)],
+            provider && !called.startsWith(provider) && [el('bdi', {}, provider)],
             [passkey.backupState ? texts.synced : texts.unsynced],
             fill(texts.added, { date: when(host, passkey.createdAt) }),
             lastUsedAt ? fill(texts.used, { date: when(host, lastUsedAt) }) : [texts.unused],

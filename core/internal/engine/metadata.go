@@ -19,6 +19,7 @@ import (
 // Metadata is what is known of authenticators: whose attestation to trust.
 type Metadata struct {
 	provider   metadata.Provider
+	entries    map[uuid.UUID]*metadata.Entry
 	NextUpdate time.Time // of a BLOB; zero of single statements
 	Entries    int
 }
@@ -142,8 +143,9 @@ func newMetadata(m *metadata.Metadata) (*Metadata, error) {
 	if len(m.Parsed.Entries) == 0 {
 		return nil, errors.New("no entries")
 	}
+	entries := m.ToMap()
 	provider, err := memory.New(
-		memory.WithMetadata(m.ToMap()),
+		memory.WithMetadata(entries),
 		memory.WithMetadataKeyIdentifiers(m.ToKeyIdentifierMap()),
 		memory.WithValidateEntry(true),
 		memory.WithValidateEntryPermitZeroAAGUID(false),
@@ -156,5 +158,14 @@ func newMetadata(m *metadata.Metadata) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Metadata{provider: provider, NextUpdate: m.Parsed.NextUpdate, Entries: len(m.Parsed.Entries)}, nil
+	return &Metadata{provider: provider, entries: entries, NextUpdate: m.Parsed.NextUpdate, Entries: len(m.Parsed.Entries)}, nil
+}
+
+// Description returns what the statement for an authenticator's model calls it
+// (FIDO Metadata Statement 3.1.1 §4), "" where there is none.
+func (m *Metadata) Description(aaguid [16]byte) string {
+	if entry := m.entries[aaguid]; entry != nil {
+		return entry.MetadataStatement.Description
+	}
+	return ""
 }

@@ -66,11 +66,11 @@ export async function everything(controller: AbortController): Promise<void> {
 
   const all: Passkey[] = await pk.list();
   for (const one of all) {
-    const { id, deviceName, provider, transports, backupEligible, backupState, createdAt, lastUsedAt, quarantinedAt } = one;
+    const { id, deviceName, provider, aaguid, transports, backupEligible, backupState, createdAt, lastUsedAt, quarantinedAt } = one;
     const used: Date | null = lastUsedAt === null ? null : new Date(lastUsedAt);
     // @ts-expect-error: it may never have been used
     const when: string = lastUsedAt;
-    const said: string = [id, deviceName, provider, ...transports, backupEligible, backupState, createdAt, quarantinedAt].join();
+    const said: string = [id, deviceName, provider, aaguid, ...transports, backupEligible, backupState, createdAt, quarantinedAt].join();
     const nothing: void = await pk.rename(id, 'Work');
     await pk.revoke(id);
     // @ts-expect-error: to what?

@@ -134,7 +134,7 @@ function row(passkey, list) {
   part('.badge').textContent = quarantinedAt ? 'Switched off' : backupState ? 'Synced' : 'On one device';
   part('.badge').classList.toggle('danger', quarantinedAt);
   if (!quarantinedAt) part('.help').remove();
-  part('.facts').append(deviceName && provider ? `${provider} · ` : '', 'Added ', time(createdAt, day), ' · ');
+  part('.facts').append(provider && !name.startsWith(provider) ? `${provider} · ` : '', 'Added ', time(createdAt, day), ' · ');
   part('.facts').append(lastUsedAt ? 'last used ' : 'not used yet', lastUsedAt ? time(lastUsedAt, ago) : '');
   part('.rename').ariaLabel = `Rename ${name}`;
   part('.remove').ariaLabel = `Remove ${name}`;
