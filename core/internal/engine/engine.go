@@ -12,11 +12,14 @@
 package engine
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/google/uuid"
 
 	"github.com/go-webauthn/webauthn/metadata"
 	"github.com/go-webauthn/webauthn/protocol"
@@ -196,21 +199,28 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	if rp.Attestation == AttestIgnored {
 		object.Format, object.AttStatement, object.SubStatements = string(protocol.AttestationFormatNone), nil, nil
 	}
-	verify := func(mds metadata.Provider) error {
-		_, err := parsed.Verify(client.challenge, rp.ID, rp.Origins, nil, rp.TopOrigins,
-			protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, require.VerifyUser, !require.Conditional,
-			mds, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
-			protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
-		return err
-	}
-	if verify(nil) != nil {
+	if !affordable(object) {
 		return nil, &Failure{AttestationInvalid, clip(format), ""}
 	}
-	if rp.Attestation >= AttestSelf && object.Type == string(metadata.None) {
-		return nil, fail(AttestationMissing)
+	var provider metadata.Provider
+	trust := &witness{}
+	if rp.Attestation == AttestTrusted && rp.Metadata != nil {
+		trust.ExtendedProvider = rp.Metadata.provider
+		provider = trust
 	}
-	if rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || hearsay(object) || verify(rp.Metadata.provider) != nil) {
-		return nil, &Failure{AttestationUntrusted, aaguid(auth), ""}
+	_, err = parsed.Verify(client.challenge, rp.ID, rp.Origins, nil, rp.TopOrigins,
+		protocol.TopOriginExplicitVerificationMode, len(rp.TopOrigins) > 0, require.VerifyUser, !require.Conditional,
+		provider, []protocol.CredentialParameter{{Type: protocol.PublicKeyCredentialType, Algorithm: webauthncose.COSEAlgorithmIdentifier(algorithm)}},
+		protocol.AttestationPolicy{}, protocol.SignaturePolicy{})
+	switch untrusted := &(Failure{AttestationUntrusted, aaguid(auth), ""}); {
+	case err != nil && trust.asked:
+		return nil, untrusted
+	case err != nil:
+		return nil, &Failure{AttestationInvalid, clip(format), ""}
+	case rp.Attestation >= AttestSelf && object.Type == string(metadata.None):
+		return nil, fail(AttestationMissing)
+	case rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || hearsay(object)):
+		return nil, untrusted
 	}
 	return &Registration{
 		AuthenticatorData: authenticatorData(auth),
@@ -220,6 +230,18 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 		AAGUID:            [16]byte(auth.AttData.AAGUID),
 		AttestationFormat: format,
 	}, nil
+}
+
+// witness is metadata that knows whether it was asked: it is, once a statement's
+// signature has been verified, so what fails after is trust.
+type witness struct {
+	metadata.ExtendedProvider
+	asked bool
+}
+
+func (w *witness) GetEntry(ctx context.Context, aaguid uuid.UUID) (*metadata.Entry, error) {
+	w.asked = true
+	return w.ExtendedProvider.GetEntry(ctx, aaguid)
 }
 
 func (rp *RelyingParty) checkAuthenticatorData(a *protocol.AuthenticatorData, require Requirements) error {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -18,8 +19,7 @@ import (
 
 // Metadata is what is known of authenticators: whose attestation to trust.
 type Metadata struct {
-	provider   metadata.Provider
-	entries    map[uuid.UUID]*metadata.Entry
+	provider   metadata.ExtendedProvider
 	NextUpdate time.Time // of a BLOB; zero of single statements
 	Entries    int
 }
@@ -143,9 +143,8 @@ func newMetadata(m *metadata.Metadata) (*Metadata, error) {
 	if len(m.Parsed.Entries) == 0 {
 		return nil, errors.New("no entries")
 	}
-	entries := m.ToMap()
 	provider, err := memory.New(
-		memory.WithMetadata(entries),
+		memory.WithMetadata(m.ToMap()),
 		memory.WithMetadataKeyIdentifiers(m.ToKeyIdentifierMap()),
 		memory.WithValidateEntry(true),
 		memory.WithValidateEntryPermitZeroAAGUID(false),
@@ -158,13 +157,13 @@ func newMetadata(m *metadata.Metadata) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Metadata{provider: provider, entries: entries, NextUpdate: m.Parsed.NextUpdate, Entries: len(m.Parsed.Entries)}, nil
+	return &Metadata{provider: provider.(metadata.ExtendedProvider), NextUpdate: m.Parsed.NextUpdate, Entries: len(m.Parsed.Entries)}, nil
 }
 
 // Description returns what the statement for an authenticator's model calls it
 // (FIDO Metadata Statement 3.1.1 §4), "" where there is none.
 func (m *Metadata) Description(aaguid [16]byte) string {
-	if entry := m.entries[aaguid]; entry != nil {
+	if entry, err := m.provider.GetEntry(context.Background(), aaguid); err == nil && entry != nil {
 		return entry.MetadataStatement.Description
 	}
 	return ""

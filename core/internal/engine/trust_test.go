@@ -26,9 +26,18 @@ import (
 type maker struct {
 	root, leaf *x509.Certificate
 	key        *ecdsa.PrivateKey
+	above      [][]byte // certificates that a statement has after the leaf
 }
 
-func newMaker(t *testing.T, host string) maker {
+func (m maker) chain() []any {
+	chain := []any{m.leaf.Raw}
+	for _, c := range m.above {
+		chain = append(chain, c)
+	}
+	return chain
+}
+
+func newMaker(t testing.TB, host string) maker {
 	t.Helper()
 	issue := func(c, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -55,12 +64,12 @@ func newMaker(t *testing.T, host string) maker {
 		Subject:      pkix.Name{Country: []string{"DE"}, Organization: []string{"Maker"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "leaf"},
 		SubjectKeyId: []byte("leaf"), DNSNames: []string{host},
 	}, root, rootKey)
-	return maker{root, leaf, key}
+	return maker{root: root, leaf: leaf, key: key}
 }
 
 // attest is a registration's response with one statement of the format, or a
 // compound of several.
-func (m maker) attest(t *testing.T, model [16]byte, formats ...string) *AttestationResponse {
+func (m maker) attest(t testing.TB, model [16]byte, formats ...string) *AttestationResponse {
 	t.Helper()
 	clientData := fmt.Appendf(nil, `{"type":"webauthn.create","challenge":%q,"origin":"https://example.org"}`, encode(challenge))
 	id, cose := []byte("id"), keyPairs()[0].cose
@@ -68,7 +77,7 @@ func (m maker) attest(t *testing.T, model [16]byte, formats ...string) *Attestat
 	hash := sha256.Sum256(clientData)
 	statement := func(format string) map[string]any {
 		message := slices.Concat(auth, hash[:])
-		s := map[string]any{"x5c": []any{m.leaf.Raw}}
+		s := map[string]any{"x5c": m.chain()}
 		if format == "fido-u2f" {
 			point, _ := es256Point(cose)
 			message = slices.Concat([]byte{0}, auth[:32], hash[:], id, point)
