@@ -634,7 +634,6 @@ var guards = []guard{
 	{rule: "the zero AAGUID has no name", file: "core/provider.go", old: "if a == (AAGUID{}) { // which", new: "if false { // which"},
 	{rule: "names that are configured come first", file: "core/provider.go", old: "if name := p.cfg.Providers.name(a); name != \"\" {", new: "if name := p.cfg.Providers.name(a); name != \"\" && p.cfg.Metadata == nil {"},
 	{rule: "a description that cannot be shown is none", file: "core/provider.go", old: "cleanProvider(p.cfg.Metadata.m.Description(a)); ok {", new: "cleanProvider(p.cfg.Metadata.m.Description(a)); ok || name != \"\" {"},
-	{rule: "a description is of its model", file: "core/internal/engine/metadata.go", old: "if entry := m.entries[aaguid]; entry != nil {", new: "for _, entry := range m.entries {"},
 	{rule: "a list of providers is bounded", file: "core/provider.go", old: "if len(data) > maxProviders {", new: "if false {"},
 	{rule: "an empty list of providers keeps the last", file: "core/provider.go", old: "if len(file) == 0 {", new: "if false {"},
 	{rule: "a provider is found by an AAGUID", file: "core/provider.go", old: "		a, err := ParseAAGUID(key)\n		if err != nil {", new: "		a, err := ParseAAGUID(key)\n		if err != nil && false {"},
