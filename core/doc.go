@@ -19,10 +19,10 @@
 //	...
 //	mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", handler))
 //
-// The modules ginpasskeys, echopasskeys and chipasskeys mount the same routes on
-// those frameworks, and their hooks get the framework's own context. [Routes] is
-// the table that they are made from, should yours not be among them. Each takes a
-// function in place of the *Passkeys, for applications of many tenants.
+// The modules ginpasskeys, echo5, echopasskeys (for Echo 4) and chipasskeys mount the
+// same routes on those frameworks, and their hooks get the framework's own context.
+// [Routes] is the table that they are made from, should yours not be among them. Each
+// takes a function in place of the *Passkeys, for applications of many tenants.
 //
 // # The routes
 //

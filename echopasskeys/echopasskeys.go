@@ -1,7 +1,9 @@
-// Package echopasskeys mounts passkey sign-up, sign-in and management on an Echo
-// router. The ceremonies, the hooks and the routes are those of package
-// passkeys (github.com/passkeys-go/passkeys/core), whose documentation is the
-// manual; here the hooks get echo.Context.
+// Package echopasskeys mounts passkey sign-up, sign-in and management on a router
+// of Echo 4, which gets fixes until 31 December 2026; for Echo 5 there is the module
+// echo5 (github.com/passkeys-go/passkeys/echopasskeys/echo5), the same but for its
+// context. The ceremonies, the hooks and the routes are those of package passkeys
+// (github.com/passkeys-go/passkeys/core), whose documentation is the manual; here the
+// hooks get echo.Context.
 //
 //	err := echopasskeys.Mount(e.Group("/auth/passkeys"), p, echopasskeys.Hooks{
 //		GetUser:         currentUser,  // func(echo.Context) (passkeys.User, error)

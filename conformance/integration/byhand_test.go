@@ -18,6 +18,7 @@ import (
 	"github.com/go-webauthn/webauthn/protocol"
 	"github.com/go-webauthn/webauthn/webauthn"
 	"github.com/labstack/echo/v4"
+	echov5 "github.com/labstack/echo/v5"
 )
 
 // byHand is what the documentation of go-webauthn leads an application to write:
@@ -178,6 +179,37 @@ var handWritten = []func(*byHand) http.Handler{
 		}
 		end := func(f func(string, finish) (any, error)) echo.HandlerFunc {
 			return func(c echo.Context) error {
+				var body finish
+				if err := c.Bind(&body); err != nil {
+					return err
+				}
+				value, err := f(c.Request().Header.Get("X-User"), body)
+				return answer(c, value, err)
+			}
+		}
+		g := e.Group("/auth/passkeys")
+		g.POST("/register/begin", begin(h.registerBegin))
+		g.POST("/register/finish", end(h.registerFinish))
+		g.POST("/authenticate/begin", begin(h.authenticateBegin))
+		g.POST("/authenticate/finish", end(h.authenticateFinish))
+		return e
+	},
+	func(h *byHand) http.Handler {
+		e := echov5.New()
+		answer := func(c *echov5.Context, value any, err error) error {
+			if err != nil {
+				return echov5.ErrBadRequest
+			}
+			return c.JSON(http.StatusOK, value)
+		}
+		begin := func(f func(string) (any, error)) echov5.HandlerFunc {
+			return func(c *echov5.Context) error {
+				value, err := f(c.Request().Header.Get("X-User"))
+				return answer(c, value, err)
+			}
+		}
+		end := func(f func(string, finish) (any, error)) echov5.HandlerFunc {
+			return func(c *echov5.Context) error {
 				var body finish
 				if err := c.Bind(&body); err != nil {
 					return err

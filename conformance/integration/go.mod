@@ -15,10 +15,12 @@ require (
 	github.com/gorilla/mux v1.8.1
 	github.com/julienschmidt/httprouter v1.3.0
 	github.com/labstack/echo/v4 v4.16.0
+	github.com/labstack/echo/v5 v5.4.4
 	github.com/passkeys-go/passkeys/chipasskeys v0.1.0
 	github.com/passkeys-go/passkeys/conformance v0.1.0
 	github.com/passkeys-go/passkeys/core v0.1.0
 	github.com/passkeys-go/passkeys/echopasskeys v0.1.0
+	github.com/passkeys-go/passkeys/echopasskeys/echo5 v0.1.0
 	github.com/passkeys-go/passkeys/ginpasskeys v0.1.0
 	github.com/passkeys-go/passkeys/gormstore v0.1.0
 	github.com/passkeys-go/passkeys/redisstore v0.1.0
@@ -105,6 +107,7 @@ replace (
 	github.com/passkeys-go/passkeys/conformance => ../../conformance
 	github.com/passkeys-go/passkeys/core => ../../core
 	github.com/passkeys-go/passkeys/echopasskeys => ../../echopasskeys
+	github.com/passkeys-go/passkeys/echopasskeys/echo5 => ../../echopasskeys/echo5
 	github.com/passkeys-go/passkeys/ginpasskeys => ../../ginpasskeys
 	github.com/passkeys-go/passkeys/gormstore => ../../gormstore
 	github.com/passkeys-go/passkeys/redisstore => ../../redisstore

@@ -13,7 +13,7 @@ import (
 
 	// What the README imports and nothing else here does, for go mod tidy to see.
 	_ "github.com/go-chi/httprate"
-	_ "github.com/labstack/echo/v4/middleware"
+	_ "github.com/labstack/echo/v5/middleware"
 )
 
 // The imports that a block of the README which is no whole file may use, by the
@@ -22,10 +22,10 @@ var readmeImports = map[string]string{
 	"os":     "os",
 	"client": "github.com/passkeys-go/passkeys/core/client",
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
-	"context": "context", "echo": "github.com/labstack/echo/v4", "echopasskeys": "github.com/passkeys-go/passkeys/echopasskeys",
+	"context": "context", "echo": "github.com/labstack/echo/v5", "echo5": "github.com/passkeys-go/passkeys/echopasskeys/echo5",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
 	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "url": "net/url", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
-	"httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v4/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
+	"httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v5/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
 	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "template": "html/template", "time": "time",
 }
 
@@ -57,7 +57,7 @@ func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 var (
 	readmeBlock     = regexp.MustCompile("(?s)```go\n(.*?)```")
 	readmeScript    = regexp.MustCompile("(?s)```js\n(.*?)```")
-	readmeQualifier = regexp.MustCompile(`\b([a-z]+)\.[A-Z]`)
+	readmeQualifier = regexp.MustCompile(`\b([a-z0-9]+)\.[A-Z]`)
 	readmeVariable  = regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? :=`)
 )
 

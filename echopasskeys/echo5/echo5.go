@@ -1,0 +1,93 @@
+// Package echo5 mounts passkey sign-up, sign-in and management on a router of
+// Echo 5; for Echo 4 there is echopasskeys. The ceremonies, the hooks and the
+// routes are those of package passkeys (github.com/passkeys-go/passkeys/core),
+// whose documentation is the manual; here the hooks get *echo.Context.
+//
+//	err := echo5.Mount(e.Group("/auth/passkeys"), p, echo5.Hooks{
+//		GetUser:         currentUser,  // func(*echo.Context) (passkeys.User, error)
+//		OnAuthenticated: startSession, // func(*echo.Context, passkeys.AuthenticationResult) (any, error)
+//	})
+package echo5
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/labstack/echo/v5"
+	passkeys "github.com/passkeys-go/passkeys/core"
+)
+
+// Hooks are the application's side of the routes.
+type Hooks = passkeys.Hooks[*echo.Context]
+
+// Mount adds the routes of [passkeys.Routes] to g, behind the group's
+// middleware. The source is a *passkeys.Passkeys or, for many tenants, a
+// func(*echo.Context) (*passkeys.Passkeys, error). Mount returns an error that
+// matches passkeys.ErrConfiguration if it or a required hook is missing, and
+// mounts nothing then. Like g.Add, it panics if the router refuses a route. The routes
+// answer their errors themselves, in the wire's form; Echo's HTTPErrorHandler sees
+// none.
+func Mount[P passkeys.Source[*echo.Context]](g *echo.Group, source P, h Hooks) error {
+	routes, err := passkeys.Routes(source, h)
+	if err != nil {
+		return err
+	}
+	mount(g, routes)
+	return nil
+}
+
+func mount(g *echo.Group, routes []passkeys.Route[*echo.Context]) {
+	for _, route := range routes {
+		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *echo.Context) error {
+			tracked(c, func(w http.ResponseWriter) { route.Serve(c, w, c.Request()) })
+			return nil
+		})
+	}
+}
+
+// Guard is the rule of a route behind [Require].
+type Guard = passkeys.Guard[*echo.Context]
+
+// Require returns a middleware that lets through what the guard does, and answers
+// what it does not. The source is as in [Mount]; of the hooks it asks GetUser,
+// SessionID and AuthenticatedAt. It panics with an error that matches
+// passkeys.ErrConfiguration if the source or GetUser is missing, or MaxAge out of
+// bounds.
+//
+//	e.POST("/transfer", transfer, echo5.Require(p, hooks, echo5.Guard{
+//		Operation: echo5.RequestOperation,
+//	}))
+func Require[P passkeys.Source[*echo.Context]](source P, h Hooks, g Guard) echo.MiddlewareFunc {
+	check, err := passkeys.NewCheck(source, h, g)
+	if err != nil {
+		panic(err)
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			var proof *passkeys.Proof
+			var ok bool
+			tracked(c, func(w http.ResponseWriter) { proof, ok = check(c, w, c.Request()) })
+			if !ok {
+				return nil
+			}
+			c.SetRequest(c.Request().WithContext(passkeys.WithProof(c.Request().Context(), proof)))
+			return next(c)
+		}
+	}
+}
+
+// RequestOperation is [passkeys.RequestOperation], for Guard.Operation.
+func RequestOperation(c *echo.Context) (passkeys.Operation, error) {
+	return passkeys.RequestOperation(c.Request(), c.Path())
+}
+
+// tracked calls f while c has a response that knows whether a hook has answered. Echo's
+// own does not while a middleware, such as Gzip, holds the status back. Handlers and
+// middlewares get back the one that they had, which may do more.
+func tracked(c *echo.Context, f func(http.ResponseWriter)) {
+	before := c.Response()
+	defer c.SetResponse(before)
+	w := passkeys.NewExchange(before, c.Request()).W
+	c.SetResponse(w)
+	f(w)
+}

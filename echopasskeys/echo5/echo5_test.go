@@ -1,0 +1,176 @@
+package echo5_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
+	"github.com/passkeys-go/passkeys/conformance"
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/echopasskeys/echo5"
+)
+
+func TestAdapter(t *testing.T) {
+	conformance.TestAdapter(t, conformance.Adapter[*echo.Context]{
+		Exchange:         func(c *echo.Context) passkeys.Exchange { return passkeys.Exchange{W: c.Response(), R: c.Request()} },
+		RequestOperation: echo5.RequestOperation,
+		Mount: func(t testing.TB, app conformance.Application[*echo.Context]) http.Handler {
+			e := echo.New()
+			if err := echo5.Mount(e.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
+				t.Fatal(err)
+			}
+			for _, g := range app.Guarded {
+				e.Add(g.Method, colons.Replace(g.Path), func(c *echo.Context) error {
+					g.Handler(c)
+					return nil
+				}, echo5.Require(app.Find, app.Hooks, g.Guard))
+			}
+			return e
+		},
+	})
+}
+
+var colons = strings.NewReplacer("{", ":", "}", "")
+
+func newPasskeys(t testing.TB) *passkeys.Passkeys {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// What is Echo's own: prefixes, groups, middleware, recovery.
+func TestMountInAnApplication(t *testing.T) {
+	var logged []int
+	e := echo.New()
+	e.HTTPErrorHandler = func(c *echo.Context, _ error) { _ = c.NoContent(http.StatusTeapot) }
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			if err := next(c); err != nil {
+				e.HTTPErrorHandler(c, err)
+			}
+			logged = append(logged, c.Response().(*echo.Response).Status) // it has its own response back
+			return nil
+		}
+	}, middleware.RecoverWithConfig(middleware.RecoverConfig{DisablePrintStack: true}))
+	e.GET("/", func(c *echo.Context) error { return c.String(http.StatusOK, "home") })
+	e.GET("/v1/:tenant/passkeys/help", func(c *echo.Context) error { return c.String(http.StatusOK, "help") })
+
+	tenants := e.Group("/v1/:tenant", func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			c.Set("tenant", c.Param("tenant"))
+			return next(c)
+		}
+	})
+	err := echo5.Mount(tenants.Group("/passkeys"), newPasskeys(t), echo5.Hooks{
+		GetUser: func(c *echo.Context) (passkeys.User, error) {
+			switch c.Get("tenant") {
+			case "acme":
+				return passkeys.User{ID: "alice"}, nil
+			case "panic":
+				panic("in a hook")
+			}
+			return passkeys.User{}, passkeys.ErrUnauthenticated
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		path string
+		want int
+	}{
+		{"/", http.StatusOK},
+		{"/v1/acme/passkeys/help", http.StatusOK},
+		{"/v1/acme/passkeys/credentials", http.StatusOK},
+		{"/v1/other/passkeys/credentials", http.StatusUnauthorized},
+		{"/v1/panic/passkeys/credentials", http.StatusTeapot},
+	} {
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, row.path, nil))
+		if w.Code != row.want || logged[len(logged)-1] != row.want {
+			t.Errorf("%s: %d, logged %d, want %d", row.path, w.Code, logged[len(logged)-1], row.want)
+		}
+	}
+}
+
+// Gzip holds a status back until there is a body, and Echo does not call the response
+// committed.
+func TestAHookAnswersBehindGzip(t *testing.T) {
+	hooks := echo5.Hooks{GetUser: func(c *echo.Context) (passkeys.User, error) {
+		return passkeys.User{}, c.NoContent(http.StatusTeapot)
+	}}
+	e := echo.New()
+	e.Use(middleware.Gzip())
+	if err := echo5.Mount(e.Group("/auth/passkeys"), newPasskeys(t), hooks); err != nil {
+		t.Fatal(err)
+	}
+	e.GET("/guarded", func(*echo.Context) error {
+		t.Error("it lets pass")
+		return nil
+	}, echo5.Require(newPasskeys(t), hooks, echo5.Guard{}))
+	for _, path := range []string{"/auth/passkeys/credentials", "/guarded"} {
+		r := httptest.NewRequest(http.MethodGet, path, nil)
+		r.Header.Set("Accept-Encoding", "gzip")
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != http.StatusTeapot || w.Body.Len() != 0 {
+			t.Errorf("%s: %d %q", path, w.Code, w.Body)
+		}
+	}
+}
+
+func TestMountNeedsItsHooks(t *testing.T) {
+	e := echo.New()
+	if err := echo5.Mount(e.Group(""), newPasskeys(t), echo5.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("got %v", err)
+	}
+	if n := len(e.Router().Routes()); n != 0 {
+		t.Errorf("%d routes are mounted", n)
+	}
+}
+
+func ExampleMount() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	err = echo5.Mount(e.Group("/auth/passkeys"), p, echo5.Hooks{
+		GetUser: func(c *echo.Context) (passkeys.User, error) {
+			id := c.Request().Header.Get("X-User") // in earnest: who is signed in, by the session
+			if id == "" {
+				return passkeys.User{}, passkeys.ErrUnauthenticated
+			}
+			return passkeys.User{ID: id, Name: id}, nil
+		},
+		OnAuthenticated: func(c *echo.Context, res passkeys.AuthenticationResult) (any, error) {
+			return map[string]any{"userId": res.UserID}, nil // in earnest: start the session
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, user := range []string{"", "alice"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodGet, "/auth/passkeys/credentials", nil)
+		q.Header.Set("X-User", user)
+		e.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 401
+	// 200
+}
