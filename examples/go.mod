@@ -9,17 +9,16 @@ require (
 	github.com/glebarez/sqlite v1.11.0
 	github.com/go-chi/chi/v5 v5.5.0
 	github.com/go-chi/httprate v0.16.1
-	github.com/labstack/echo/v4 v4.16.0
+	github.com/labstack/echo/v5 v5.4.4
 	github.com/passkeys-go/passkeys/chipasskeys v0.1.0
 	github.com/passkeys-go/passkeys/conformance/integration v0.1.0
 	github.com/passkeys-go/passkeys/core v0.1.0
-	github.com/passkeys-go/passkeys/echopasskeys v0.1.0
+	github.com/passkeys-go/passkeys/echopasskeys/echo5 v0.1.0
 	github.com/passkeys-go/passkeys/ginpasskeys v0.1.0
 	github.com/passkeys-go/passkeys/gormstore v0.1.0
 	github.com/passkeys-go/passkeys/redisstore v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
 	golang.org/x/text v0.42.0
-	golang.org/x/time v0.15.0
 	gorm.io/driver/postgres v1.6.3
 	gorm.io/gorm v1.31.2
 )
@@ -56,9 +55,7 @@ require (
 	github.com/jinzhu/now v1.1.5 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/klauspost/cpuid/v2 v2.4.0 // indirect
-	github.com/labstack/gommon v0.5.0 // indirect
 	github.com/leodido/go-urn v1.4.0 // indirect
-	github.com/mattn/go-colorable v0.1.15 // indirect
 	github.com/mattn/go-isatty v0.0.22 // indirect
 	github.com/modern-go/concurrent v0.0.0-20180306012644-bacd9c7ef1dd // indirect
 	github.com/modern-go/reflect2 v1.0.2 // indirect
@@ -71,8 +68,6 @@ require (
 	github.com/tinylib/msgp v1.6.4 // indirect
 	github.com/twitchyliquid64/golang-asm v0.15.1 // indirect
 	github.com/ugorji/go/codec v1.3.1 // indirect
-	github.com/valyala/bytebufferpool v1.0.0 // indirect
-	github.com/valyala/fasttemplate v1.2.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/zeebo/xxh3 v1.1.0 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
@@ -82,6 +77,7 @@ require (
 	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
 	golang.org/x/sys v0.48.0 // indirect
+	golang.org/x/time v0.15.0 // indirect
 	google.golang.org/protobuf v1.36.10 // indirect
 	modernc.org/libc v1.74.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
@@ -94,7 +90,7 @@ replace (
 	github.com/passkeys-go/passkeys/conformance => ../conformance
 	github.com/passkeys-go/passkeys/conformance/integration => ../conformance/integration
 	github.com/passkeys-go/passkeys/core => ../core
-	github.com/passkeys-go/passkeys/echopasskeys => ../echopasskeys
+	github.com/passkeys-go/passkeys/echopasskeys/echo5 => ../echopasskeys/echo5
 	github.com/passkeys-go/passkeys/ginpasskeys => ../ginpasskeys
 	github.com/passkeys-go/passkeys/gormstore => ../gormstore
 	github.com/passkeys-go/passkeys/redisstore => ../redisstore

@@ -1,4 +1,4 @@
-// Command echo is the passkeys demo on Echo: sign-up, sign-in without a password
+// Command echo is the passkeys demo on Echo 5: sign-up, sign-in without a password
 // and with or without a username, the management of passkeys, and an operation that
 // is confirmed with one.
 //
@@ -8,12 +8,11 @@ package main
 import (
 	"net/http"
 
-	"github.com/labstack/echo/v4"
-	"github.com/labstack/echo/v4/middleware"
+	"github.com/labstack/echo/v5"
+	"github.com/labstack/echo/v5/middleware"
 	passkeys "github.com/passkeys-go/passkeys/core"
-	"github.com/passkeys-go/passkeys/echopasskeys"
+	"github.com/passkeys-go/passkeys/echopasskeys/echo5"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
-	"golang.org/x/time/rate"
 )
 
 func main() { app.Main("Echo", router) }
@@ -27,35 +26,35 @@ func router(a *app.App) (http.Handler, error) {
 	// The passkeys: their routes, and what the application has to say to them.
 	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy: echo.ExtractIPFromXFFHeader()
 	limit := middleware.RateLimiter(middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
-		Rate: rate.Limit(app.RateLimit / app.RateWindow.Seconds()), Burst: app.RateLimit,
+		Rate: app.RateLimit / app.RateWindow.Seconds(), Burst: app.RateLimit,
 	}))
-	hooks := echopasskeys.Hooks{
-		GetUser: func(c echo.Context) (passkeys.User, error) {
+	hooks := echo5.Hooks{
+		GetUser: func(c *echo.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request().Context())
 		},
-		OnRegistered: func(c echo.Context, user passkeys.User, _ passkeys.RegistrationResult) error {
+		OnRegistered: func(c *echo.Context, user passkeys.User, _ passkeys.RegistrationResult) error {
 			return a.Registered(c.Request().Context(), user)
 		},
-		OnAuthenticated: func(c echo.Context, result passkeys.AuthenticationResult) (any, error) {
+		OnAuthenticated: func(c *echo.Context, result passkeys.AuthenticationResult) (any, error) {
 			return a.Authenticated(c.Request().Context(), result.UserID)
 		},
-		FindUser: func(c echo.Context, username string) (string, error) {
+		FindUser: func(c *echo.Context, username string) (string, error) {
 			return a.FindUser(c.Request().Context(), username)
 		},
-		SessionID: func(c echo.Context) string {
+		SessionID: func(c *echo.Context) string {
 			return a.SessionID(c.Request().Context())
 		},
-		HasOtherSignIn: func(echo.Context, passkeys.User) (bool, error) {
+		HasOtherSignIn: func(*echo.Context, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
 	}
-	if err := echopasskeys.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, hooks); err != nil {
+	if err := echo5.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, hooks); err != nil {
 		return nil, err
 	}
 
 	// The application's own routes.
 	api := e.Group("/api")
-	api.POST("/signup", func(c echo.Context) error {
+	api.POST("/signup", func(c *echo.Context) error {
 		var body struct {
 			Username string `json:"username"`
 		}
@@ -67,14 +66,14 @@ func router(a *app.App) (http.Handler, error) {
 		}
 		return c.NoContent(http.StatusNoContent)
 	})
-	api.GET("/me", func(c echo.Context) error {
+	api.GET("/me", func(c *echo.Context) error {
 		me, err := a.Me(c.Request().Context())
 		if err != nil {
 			return fail(c, err)
 		}
 		return c.JSON(http.StatusOK, me)
 	})
-	api.POST("/signout", func(c echo.Context) error {
+	api.POST("/signout", func(c *echo.Context) error {
 		if err := a.SignOut(c.Request().Context()); err != nil {
 			return fail(c, err)
 		}
@@ -83,8 +82,8 @@ func router(a *app.App) (http.Handler, error) {
 
 	// What cannot be undone is confirmed with a passkey, just before: this request, and
 	// no other.
-	confirmed := echopasskeys.Require(a.Passkeys, hooks, echopasskeys.Guard{Operation: echopasskeys.RequestOperation})
-	api.DELETE("/account", func(c echo.Context) error {
+	confirmed := echo5.Require(a.Passkeys, hooks, echo5.Guard{Operation: echo5.RequestOperation})
+	api.DELETE("/account", func(c *echo.Context) error {
 		signals, err := a.DeleteAccount(c.Request().Context())
 		if err != nil {
 			return fail(c, err)
@@ -97,7 +96,7 @@ func router(a *app.App) (http.Handler, error) {
 	return e, nil
 }
 
-func fail(c echo.Context, err error) error {
+func fail(c *echo.Context, err error) error {
 	app.Fail(c.Response(), c.Request(), err)
 	return nil
 }
