@@ -74,6 +74,11 @@ func certificate(t *testing.T, name string, host string, until time.Time, parent
 // blob is a BLOB of one entry, signed by key.
 func blob(t *testing.T, header map[string]any, key crypto.Signer, entry map[string]any) string {
 	t.Helper()
+	return numberedBLOB(t, header, key, 7, entry)
+}
+
+func numberedBLOB(t *testing.T, header map[string]any, key crypto.Signer, number int, entries ...map[string]any) string {
+	t.Helper()
 	encode := func(v any) string {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -81,7 +86,7 @@ func blob(t *testing.T, header map[string]any, key crypto.Signer, entry map[stri
 		}
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
-	text := encode(header) + "." + encode(map[string]any{"no": 7, "nextUpdate": "2031-01-01", "entries": []any{entry}})
+	text := encode(header) + "." + encode(map[string]any{"no": number, "nextUpdate": "2031-01-01", "entries": entries})
 	digest := sha256.Sum256([]byte(text))
 	der, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
@@ -190,17 +195,26 @@ func (v vector) aaguidOf(t *testing.T) AAGUID {
 // finishVector registers a vector's credential under a policy.
 func (vs vectors) finishVector(t *testing.T, v vector, configure func(*Config)) error {
 	t.Helper()
+	return vs.beginVector(t, v, configure)()
+}
+
+// beginVector begins the registration of a vector's credential, and returns what
+// finishes it.
+func (vs vectors) beginVector(t *testing.T, v vector, configure func(*Config)) func() error {
+	t.Helper()
 	ctx := context.Background()
 	p := vs.relyingParty(t, v, "", configure)
 	c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: credentialJSON(t, v.CredentialID, map[string]string{
-		"clientDataJSON":    EncodeID(v.ClientDataJSON),
-		"attestationObject": EncodeID(v.AttestationObject),
-	})})
-	return err
+	return func() error {
+		_, err := p.FinishRegistration(ctx, RegistrationResponse{State: c.State, Credential: credentialJSON(t, v.CredentialID, map[string]string{
+			"clientDataJSON":    EncodeID(v.ClientDataJSON),
+			"attestationObject": EncodeID(v.AttestationObject),
+		})})
+		return err
+	}
 }
 
 // The W3C's packed vectors lead to a root of their own: trusted where the
@@ -265,46 +279,191 @@ func TestRevokedModelIsNotTrusted(t *testing.T) {
 	vs := readVectors(t)
 	i := slices.IndexFunc(vs.Registration, func(v vector) bool { return v.Name == "PackedES256WithMDS" })
 	v := vs.Registration[i]
-	later := time.Now().Add(time.Hour)
-	root, rootKey := certificate(t, "root", "", later, nil, nil)
-	leaf, key := certificate(t, "signer", "", later, root, rootKey)
+	f := newFIDO(t)
 	for status, trusted := range map[string]bool{"FIDO_CERTIFIED": true, "REVOKED": false, "ATTESTATION_KEY_COMPROMISE": false} {
-		m, err := ParseMetadataBLOB([]byte(blob(t, map[string]any{"alg": "ES256", "x5c": []string{base64.StdEncoding.EncodeToString(leaf.Raw)}}, key, map[string]any{
-			"aaguid": v.aaguidOf(t).String(), "timeOfLastStatusChange": "2026-01-01",
-			"statusReports":     []any{map[string]any{"status": status, "effectiveDate": "2026-01-01"}},
-			"metadataStatement": json.RawMessage(statement(t, v.aaguidOf(t), vs.AttestationRootCertDER, nil)),
-		})), root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		err = vs.finishVector(t, v, func(cfg *Config) { cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m })
+		m := f.metadata(t, entry(t, v.aaguidOf(t), vs.AttestationRootCertDER, status))
+		err := vs.finishVector(t, v, func(cfg *Config) { cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m })
 		if trusted != (err == nil) {
 			t.Errorf("%s: %v", status, err)
 		}
 	}
 }
 
-func TestOutdatedMetadataIsWarnedOf(t *testing.T) {
+// fido signs BLOBs as the operator of a metadata service, over one model whose status
+// is this one.
+type fido struct {
+	root, leaf *x509.Certificate
+	key        *ecdsa.PrivateKey
+}
+
+func newFIDO(t *testing.T) fido {
+	t.Helper()
 	later := time.Now().Add(time.Hour)
 	root, rootKey := certificate(t, "root", "", later, nil, nil)
 	leaf, key := certificate(t, "signer", "", later, root, rootKey)
-	m, err := ParseMetadataBLOB([]byte(blob(t, map[string]any{"alg": "ES256", "x5c": []string{base64.StdEncoding.EncodeToString(leaf.Raw)}}, key, map[string]any{
-		"aaguid": AAGUID{1}.String(), "timeOfLastStatusChange": "2026-01-01", "metadataStatement": json.RawMessage(statement(t, AAGUID{1}, root.Raw, nil)),
-	})), root)
+	return fido{root, leaf, key}
+}
+
+func (f fido) blob(t *testing.T, number int, entries ...map[string]any) []byte {
+	t.Helper()
+	return []byte(numberedBLOB(t, map[string]any{"alg": "ES256", "x5c": []string{base64.StdEncoding.EncodeToString(f.leaf.Raw)}}, f.key, number, entries...))
+}
+
+func (f fido) metadata(t *testing.T, entries ...map[string]any) *Metadata {
+	t.Helper()
+	m, err := ParseMetadataBLOB(f.blob(t, 7, entries...), f.root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, year := range []int{2030, 2032} {
-		warned := false
-		_, err := New(Config{
-			RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: NewMemoryCredentials(), Logger: slog.New(slog.DiscardHandler),
-			AttestationPolicy: AttestationPolicyTrusted, Metadata: m,
-			Now:   func() time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC) },
-			Audit: AuditFunc(func(_ context.Context, e AuditEvent) { warned = warned || e.Reason == ReasonMetadataOutdated }),
-		})
-		if err != nil || warned != (year == 2032) {
-			t.Errorf("%d: %v, warned %v", year, err, warned)
+	return m
+}
+
+// entry describes a model with this root; status is what was reported of it.
+func entry(t *testing.T, a AAGUID, root []byte, status string) map[string]any {
+	t.Helper()
+	return map[string]any{
+		"aaguid": a.String(), "timeOfLastStatusChange": "2026-01-01",
+		"statusReports":     []any{map[string]any{"status": status, "effectiveDate": "2026-01-01"}},
+		"metadataStatement": json.RawMessage(statement(t, a, root, nil)),
+	}
+}
+
+// FIDO's own BLOBs have always had entries that cannot be read: they cost nobody
+// else's.
+func TestMetadataBLOBIsReadEntryByEntry(t *testing.T) {
+	f := newFIDO(t)
+	with := func(change func(entry, statement map[string]any)) map[string]any {
+		var inner map[string]any
+		if err := json.Unmarshal(statement(t, AAGUID{2}, f.root.Raw, nil), &inner); err != nil {
+			t.Fatal(err)
 		}
+		e := entry(t, AAGUID{2}, f.root.Raw, "FIDO_CERTIFIED")
+		e["metadataStatement"] = inner
+		change(e, inner)
+		return e
+	}
+	unreadable := map[string]any{"userVerificationDetails": []any{[]any{map[string]any{"userVerificationMethod": "pattern_internal", "paDesc": map[string]any{"minComplexity": 34359738368}}}}}
+	for _, row := range []struct {
+		name, says string
+		entry      map[string]any
+		kept       bool
+		skipped    []SkippedMetadata // Why is what it begins with
+	}{
+		{"sound", "What can be read is.", with(func(_, _ map[string]any) {}), true, nil},
+		{"UAF", "Entries of UAF are none of ours, readable or not.", map[string]any{"aaid": "4e4e#4005", "metadataStatement": unreadable}, false, nil},
+		{"another type", "What is not of its type is skipped, and counted.", with(func(_, s map[string]any) { s["userVerificationDetails"] = unreadable["userVerificationDetails"] }), false,
+			[]SkippedMetadata{{AAGUID{2}, "An authenticator", "the entry: "}}},
+		{"no date", "So is what the library cannot read.", with(func(e, _ map[string]any) { e["timeOfLastStatusChange"] = "yesterday" }), false,
+			[]SkippedMetadata{{AAGUID{2}, "An authenticator", "the entry: "}}},
+		{"one of two roots", "The other roots of an entry are kept.", with(func(_, s map[string]any) {
+			s["attestationRootCertificates"] = []any{"AAAA", base64.StdEncoding.EncodeToString(f.root.Raw)}
+		}), true, []SkippedMetadata{{AAGUID{2}, "An authenticator", "root certificate 0: "}}},
+		{"a root of other letters", "A root that is no base64 is skipped.", with(func(_, s map[string]any) {
+			s["attestationRootCertificates"] = []any{base64.StdEncoding.EncodeToString(f.root.Raw), "!"}
+		}), true, []SkippedMetadata{{AAGUID{2}, "An authenticator", "root certificate 1: "}}},
+		{"no object", "An entry that says nothing is skipped.", nil, false, []SkippedMetadata{{Why: "the entry: "}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := f.metadata(t, entry(t, AAGUID{1}, f.root.Raw, "FIDO_CERTIFIED"), row.entry)
+			if want := map[bool]int{true: 2, false: 1}[row.kept]; m.Len() != want {
+				t.Errorf("%s %d models, want %d", row.says, m.Len(), want)
+			}
+			skipped := m.Skipped()
+			for i, s := range skipped {
+				if i < len(row.skipped) && strings.HasPrefix(s.Why, row.skipped[i].Why) {
+					skipped[i].Why = row.skipped[i].Why
+				}
+			}
+			if !slices.Equal(skipped, row.skipped) {
+				t.Errorf("%s skipped %+v, want %+v", row.says, skipped, row.skipped)
+			}
+			warned := false
+			_, err := New(Config{
+				RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"}, Credentials: NewMemoryCredentials(), Logger: slog.New(slog.DiscardHandler),
+				Metadata: m, Audit: AuditFunc(func(_ context.Context, e AuditEvent) { warned = warned || e.Reason == ReasonMetadataIncomplete }),
+			})
+			if err != nil || warned != (row.skipped != nil) {
+				t.Errorf("New: %v, warned %v", err, warned)
+			}
+		})
+	}
+}
+
+// A root that cannot be read takes nothing from one that can.
+func TestTheOtherRootsOfAModelAreTrusted(t *testing.T) {
+	vs := readVectors(t)
+	v := vs.Registration[slices.IndexFunc(vs.Registration, func(v vector) bool { return v.Name == "PackedES256WithMDS" })]
+	f := newFIDO(t)
+	e := entry(t, v.aaguidOf(t), nil, "FIDO_CERTIFIED")
+	e["metadataStatement"] = json.RawMessage(statement(t, v.aaguidOf(t), nil, map[string]any{
+		"attestationRootCertificates": []string{"AAAA", base64.StdEncoding.EncodeToString(vs.AttestationRootCertDER)},
+	}))
+	if err := vs.finishVector(t, v, func(cfg *Config) { cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, f.metadata(t, e) }); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestMetadataUpdate(t *testing.T) {
+	vs := readVectors(t)
+	v := vs.Registration[slices.IndexFunc(vs.Registration, func(v vector) bool { return v.Name == "PackedES256WithMDS" })]
+	f, stranger := newFIDO(t), newFIDO(t)
+	certified := entry(t, v.aaguidOf(t), vs.AttestationRootCertDER, "FIDO_CERTIFIED")
+	revoked := entry(t, v.aaguidOf(t), vs.AttestationRootCertDER, "REVOKED")
+	for _, row := range []struct {
+		name, says string
+		blob       []byte
+		taken      bool
+	}{
+		{"a later BLOB", "What is revoked in it is not trusted from then on, whoever began before.", f.blob(t, 8, revoked), true},
+		{"the same number", "A BLOB may be read again.", f.blob(t, 7, revoked), true},
+		{"an older BLOB", "An older one would bring back what was revoked since.", f.blob(t, 6, revoked), false},
+		{"another signer's", "A later one has the signer of the first.", stranger.blob(t, 8, revoked), false},
+		{"none", "What cannot be read changes nothing.", []byte("x"), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := f.metadata(t, certified)
+			finish := vs.beginVector(t, v, func(cfg *Config) { cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m })
+			if err := m.Update(row.blob); err == nil != row.taken {
+				t.Errorf("%s %v", row.says, err)
+			}
+			if err := finish(); err == nil == row.taken {
+				t.Errorf("%s %v", row.says, err)
+			}
+		})
+	}
+}
+
+func TestOutdatedMetadataIsWarnedOf(t *testing.T) {
+	vs := readVectors(t)
+	v := vs.Registration[slices.IndexFunc(vs.Registration, func(v vector) bool { return v.Name == "PackedES256WithMDS" })]
+	f := newFIDO(t)
+	m := f.metadata(t, entry(t, v.aaguidOf(t), vs.AttestationRootCertDER, "FIDO_CERTIFIED"))
+	for _, row := range []struct {
+		name, says   string
+		begun, ended time.Duration // after the next update
+		warned       int
+	}{
+		{"in time", "Nothing is wrong.", -time.Minute, -time.Minute, 0},
+		{"at the start", "New warns, and registrations do not say it again.", time.Minute, time.Minute, 1},
+		{"while running", "A registration warns of what New could not know.", -time.Minute, time.Minute, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			warned, now := 0, m.NextUpdate().Add(row.begun)
+			finish := vs.beginVector(t, v, func(cfg *Config) {
+				cfg.AttestationPolicy, cfg.Metadata = AttestationPolicyTrusted, m
+				cfg.Now = func() time.Time { return now }
+				cfg.Audit = AuditFunc(func(_ context.Context, e AuditEvent) {
+					if e.Reason == ReasonMetadataOutdated {
+						warned++
+					}
+				})
+			})
+			now = m.NextUpdate().Add(row.ended)
+			err := finish()
+			if err != nil || warned != row.warned {
+				t.Errorf("%s warned %d times, want %d (%v)", row.says, warned, row.warned, err)
+			}
+		})
 	}
 }
 

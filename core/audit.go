@@ -97,6 +97,7 @@ const (
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"
 	ReasonMetadataOutdated           Reason = "metadata_outdated"
+	ReasonMetadataIncomplete         Reason = "metadata_incomplete"
 	ReasonSecretMissing              Reason = "secret_missing"
 )
 

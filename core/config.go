@@ -90,8 +90,8 @@ type Config struct {
 	// Default: nothing.
 	AttestationPolicy AttestationPolicy
 	// Metadata says which attestation to trust; AttestationPolicyTrusted needs
-	// it. Registrations do not notice when it is past its NextUpdate, but New
-	// warns of it.
+	// it. New warns, and so does a registration, once it is past its NextUpdate;
+	// [Metadata.Update] puts that right at run time.
 	Metadata *Metadata
 	// Providers are names for what keeps passkeys, which [Passkeys.Provider] prefers
 	// to Metadata's and its own. They may change at run time. Default: there are none
@@ -165,7 +165,8 @@ type Passkeys struct {
 	states      *seal.Sealer
 	proofs      *seal.Sealer // and what asks for them
 	decoys      *decoys
-	lastIssued  atomic.Int64 // see issuedAt
+	lastIssued  atomic.Int64                    // see issuedAt
+	outdated    atomic.Pointer[engine.Metadata] // the last that metadata has warned of
 }
 
 // New checks the configuration and returns the services on it. An error matches
@@ -177,7 +178,7 @@ func New(cfg Config) (*Passkeys, error) {
 	if cfg.Credentials == nil {
 		return nil, ErrConfiguration.explained("Config.Credentials: must be set")
 	}
-	if cfg.Metadata != nil && cfg.Metadata.m == nil {
+	if cfg.Metadata != nil && cfg.Metadata.current.Load() == nil {
 		return nil, ErrConfiguration.explained("Config.Metadata: must come from ParseMetadataBLOB or ParseMetadataStatements")
 	}
 	if cfg.AttestationPolicy == AttestationPolicyTrusted && cfg.Metadata == nil {
@@ -231,9 +232,9 @@ func New(cfg Config) (*Passkeys, error) {
 		p.rp.Algorithms = append(p.rp.Algorithms, int64(a))
 	}
 	if cfg.Metadata != nil {
-		p.rp.Metadata = cfg.Metadata.m
-		if next := cfg.Metadata.NextUpdate(); !next.IsZero() && next.Before(cfg.Now()) {
-			p.warn(ReasonMetadataOutdated, "Config.Metadata is past its NextUpdate: fetch FIDO's BLOB again")
+		p.metadata()
+		if lost := len(cfg.Metadata.Skipped()); lost > 0 {
+			p.warn(ReasonMetadataIncomplete, fmt.Sprintf("%d entries or root certificates of Config.Metadata cannot be read: its Skipped says which authenticators are not trusted for it", lost))
 		}
 	}
 	if unset {
@@ -248,6 +249,19 @@ func (p *Passkeys) warn(reason Reason, text string) {
 	ctx := context.Background()
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: "+text, slog.String("reason", string(reason)))
 	p.audit(ctx, AuditEvent{Type: ConfigurationWarning, Reason: reason})
+}
+
+// metadata is what there is now, nil if none is configured. Of metadata that is past
+// its time it warns once.
+func (p *Passkeys) metadata() *engine.Metadata {
+	if p.cfg.Metadata == nil {
+		return nil
+	}
+	m := p.cfg.Metadata.current.Load()
+	if !m.NextUpdate.IsZero() && m.NextUpdate.Before(p.cfg.Now()) && p.outdated.Swap(m) != m {
+		p.warn(ReasonMetadataOutdated, "Config.Metadata is past its NextUpdate: fetch FIDO's BLOB again, and give it to Update")
+	}
+	return m
 }
 
 // verifyUser reports whether a response must come from a user who was verified.

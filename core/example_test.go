@@ -293,6 +293,24 @@ func ExamplePasskeys_Provider() {
 }
 
 // A user sees and manages their passkeys.
+// The metadata are replaced while the program runs, say once a day, and a BLOB that
+// does not verify leaves them as they were.
+func ExampleMetadata_Update() {
+	metadata, err := passkeys.ParseMetadataStatements([]byte(`{
+		"description": "A key", "aaguid": "7a98c250-6808-11cf-b73b-00aa00b677a7", "attestationTypes": ["basic_full"]
+	}`))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := metadata.Update([]byte("an error page")); err != nil {
+		fmt.Println("kept", metadata.Len(), "model")
+	}
+	for _, s := range metadata.Skipped() {
+		fmt.Println("not trusted for now:", s.Description, s.AAGUID, s.Why)
+	}
+	// Output: kept 1 model
+}
+
 func ExamplePasskeys_Rename() {
 	ctx := context.Background()
 	store := passkeys.NewMemoryCredentials()

@@ -143,7 +143,7 @@ func (p *Passkeys) Provider(a AAGUID) string {
 		return name
 	}
 	if p.cfg.Metadata != nil {
-		if name, ok := cleanProvider(p.cfg.Metadata.m.Description(a)); ok {
+		if name, ok := cleanProvider(p.cfg.Metadata.current.Load().Description(a)); ok {
 			return name
 		}
 	}

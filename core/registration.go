@@ -187,7 +187,9 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		a.userID = r.UserID
 		return nil, use{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
-	v, err := p.rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(forRegistration), Conditional: c.mode == ModeUpgrade})
+	rp := p.rp
+	rp.Metadata = p.metadata()
+	v, err := rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(forRegistration), Conditional: c.mode == ModeUpgrade})
 	if err != nil {
 		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}

@@ -20,8 +20,17 @@ import (
 // Metadata is what is known of authenticators: whose attestation to trust.
 type Metadata struct {
 	provider   metadata.ExtendedProvider
+	Number     int       // of a BLOB; 0 of single statements
 	NextUpdate time.Time // of a BLOB; zero of single statements
 	Entries    int
+	Lost       []Loss
+}
+
+// Loss is what could not be read of a BLOB: an entry, or one of its roots.
+type Loss struct {
+	AAGUID      [16]byte // zero where it has none, or none that can be read
+	Description string
+	Why         string
 }
 
 // FIDO's BLOB is signed by a certificate for this host, whose chain ends in
@@ -35,7 +44,7 @@ const (
 // ParseMetadataBLOB verifies and reads a FIDO Metadata Service BLOB (MDS 3.1.1
 // §3.2), against FIDO's root, or another of the operator's. The library's own
 // decoder is not asked: it fetches revocation lists, and accepts any certificate
-// under the root.
+// under the root, and gives up where one entry of hundreds cannot be decoded.
 func ParseMetadataBLOB(blob []byte, root *x509.Certificate, now time.Time) (*Metadata, error) {
 	host := ""
 	if root == nil {
@@ -61,20 +70,81 @@ func ParseMetadataBLOB(blob []byte, root *x509.Certificate, now time.Time) (*Met
 	if err != nil {
 		return nil, err
 	}
-	var payload metadata.PayloadJSON
+	var payload struct {
+		Number     int               `json:"no"`
+		NextUpdate string            `json:"nextUpdate"`
+		Entries    []json.RawMessage `json:"entries"`
+	}
 	if err := json.Unmarshal(raw, &payload); err != nil {
 		return nil, err
 	}
-	decoder, err := metadata.NewDecoder(metadata.WithIgnoreEntryParsingErrors())
+	next, err := time.Parse(time.DateOnly, payload.NextUpdate)
+	if err != nil {
+		return nil, errors.New("nextUpdate is no date")
+	}
+	var all metadata.Metadata
+	var lost []Loss
+	for _, raw := range payload.Entries {
+		entry, losses := parseEntry(raw)
+		lost = append(lost, losses...)
+		if entry != nil {
+			all.Parsed.Entries = append(all.Parsed.Entries, *entry)
+		}
+	}
+	m, err := newMetadata(&all)
 	if err != nil {
 		return nil, err
 	}
-	// An entry that cannot be read is an authenticator that is not trusted.
-	parsed, err := decoder.Parse(&payload)
-	if err != nil {
-		return nil, err
+	m.Number, m.NextUpdate, m.Lost = payload.Number, next, lost
+	return m, nil
+}
+
+// parseEntry reads one entry of a BLOB, alone: FIDO's have always had some that
+// cannot be read, or not whole. Without its entry an authenticator is not trusted;
+// without one of its roots, only what leads there is not. A nil entry without a loss
+// is one of UAF (MDS §3.1.1), which no WebAuthn authenticator has.
+func parseEntry(raw []byte) (*metadata.Entry, []Loss) {
+	var names struct {
+		AAID              string   `json:"aaid"`
+		AAGUID            string   `json:"aaguid"`
+		KeyIdentifiers    []string `json:"attestationCertificateKeyIdentifiers"`
+		MetadataStatement struct {
+			Description string `json:"description"`
+		} `json:"metadataStatement"`
 	}
-	return newMetadata(parsed)
+	_ = json.Unmarshal(raw, &names) // as far as it goes: what is wrong is said below
+	if names.AAID != "" && names.AAGUID == "" && len(names.KeyIdentifiers) == 0 {
+		return nil, nil
+	}
+	aaguid, _ := uuid.Parse(names.AAGUID)
+	var lost []Loss
+	lose := func(what string, err error) {
+		lost = append(lost, Loss{aaguid, names.MetadataStatement.Description, fmt.Sprintf("%s: %v", what, err)})
+	}
+	var entry metadata.EntryJSON
+	if err := json.Unmarshal(raw, &entry); err != nil {
+		lose("the entry", err)
+		return nil, lost
+	}
+	roots := entry.MetadataStatement.AttestationRootCertificates
+	entry.MetadataStatement.AttestationRootCertificates = nil
+	for i, root := range roots {
+		der, err := base64.StdEncoding.DecodeString(strings.TrimSpace(root))
+		if err == nil {
+			_, err = x509.ParseCertificate(der)
+		}
+		if err != nil {
+			lose(fmt.Sprint("root certificate ", i), err)
+			continue
+		}
+		entry.MetadataStatement.AttestationRootCertificates = append(entry.MetadataStatement.AttestationRootCertificates, root)
+	}
+	parsed, err := entry.Parse()
+	if err != nil {
+		lose("the entry", err)
+		return nil, lost
+	}
+	return &parsed, lost
 }
 
 // signer returns the key of the certificate that signed the BLOB.
@@ -157,7 +227,7 @@ func newMetadata(m *metadata.Metadata) (*Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Metadata{provider: provider.(metadata.ExtendedProvider), NextUpdate: m.Parsed.NextUpdate, Entries: len(m.Parsed.Entries)}, nil
+	return &Metadata{provider: provider.(metadata.ExtendedProvider), Entries: len(m.Parsed.Entries)}, nil
 }
 
 // Description returns what the statement for an authenticator's model calls it
