@@ -148,7 +148,8 @@
 // five methods, to which the module conformance holds every implementation;
 // [MemoryCredentials] is for tests and first steps, and the module gormstore keeps
 // them in a database. A store may keep [Credential] as columns, or whole, as the
-// JSON record that it marshals to.
+// JSON record that it marshals to. Package importer fills one with the passkeys of
+// another system.
 //
 // Between begin and finish nothing is stored. The state is the challenge itself,
 // with what it is for, sealed under Config.Secret, so that any server that shares

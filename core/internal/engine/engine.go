@@ -222,14 +222,18 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	case rp.Attestation == AttestTrusted && (rp.Metadata == nil || !certified(object.Type) || hearsay(object)):
 		return nil, untrusted
 	}
+	return registration(auth, algorithm, format), nil
+}
+
+func registration(auth *protocol.AuthenticatorData, algorithm int64, format string) *Registration {
 	return &Registration{
 		AuthenticatorData: authenticatorData(auth),
-		CredentialID:      id,
+		CredentialID:      auth.AttData.CredentialID,
 		PublicKey:         auth.AttData.CredentialPublicKey,
 		Algorithm:         algorithm,
 		AAGUID:            [16]byte(auth.AttData.AAGUID),
 		AttestationFormat: format,
-	}, nil
+	}
 }
 
 // witness is metadata that knows whether it was asked: it is, once a statement's
