@@ -8,6 +8,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/importer"
 )
 
 var (
@@ -89,6 +92,55 @@ func TestConformancePage(t *testing.T) {
 	}
 	if len(rules) == 0 || len(tests) == 0 || len(steps) != 3 {
 		t.Errorf("found %d mutants, %d tests and %d tables", len(rules), len(tests), len(steps))
+	}
+}
+
+// TestImportPage holds docs/import.md to the importer: each system, its query and its
+// columns, and each reason and warning.
+func TestImportPage(t *testing.T) {
+	const root = "../.."
+	text, err := os.ReadFile(filepath.Join(root, "docs", "import.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string][]string{}
+	for line := range strings.Lines(string(text)) {
+		if cells := strings.Split(strings.Trim(line, "| \n"), " | "); len(cells) == 3 {
+			rows[strings.Trim(cells[0], "`")] = cells
+		}
+	}
+	for _, system := range importer.Systems() {
+		row := rows[string(system)]
+		if row == nil {
+			t.Errorf("%s is not there", system)
+			continue
+		}
+		if q := system.Query(); q != "" && row[2] != "`"+q+"`" || q == "" && strings.Contains(row[2], "`") {
+			t.Errorf("%s has the query %s", system, row[2])
+		}
+		columns := map[string]string{}
+		for name := range docsNames(docsCode, []byte(row[1])) {
+			columns[name] = "x"
+		}
+		delete(columns, "Credential")       // go-webauthn's type
+		delete(columns, "identity_user_id") // Auth0's other user_id
+		source := importer.Source{System: system, Reader: strings.NewReader(""), Columns: columns}
+		if _, err := importer.Import(t.Context(), source, passkeys.NewMemoryCredentials(), importer.Options{RPID: "example.org"}); err != nil {
+			t.Errorf("%s: %v", system, err)
+		}
+	}
+	source, err := os.ReadFile(filepath.Join(root, "core", "importer", "importer.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := docsNames(regexp.MustCompile(`(?:Reason|Warning) += "(\w+)"`), source)
+	for word := range words {
+		if !strings.Contains(string(text), "`"+word+"`") {
+			t.Errorf("%s is not there", word)
+		}
+	}
+	if len(words) < 20 {
+		t.Errorf("found %d reasons and warnings", len(words))
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 // The imports that a block of the README which is no whole file may use, by the
 // name it uses them under.
 var readmeImports = map[string]string{
+	"fmt": "fmt", "importer": "github.com/passkeys-go/passkeys/core/importer", "io": "io", "sql": "database/sql",
 	"os":     "os",
 	"client": "github.com/passkeys-go/passkeys/core/client",
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
@@ -46,6 +47,9 @@ func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 	page *template.Template,
 	keep func(ctx context.Context, ceremonyID string, evidence []byte) error,
 	kept, payload []byte,
+	store passkeys.CredentialRepository,
+	old *sql.DB,
+	file io.Reader,
 ) error {
 	{
 %s
@@ -62,7 +66,7 @@ var (
 )
 
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md"}
+var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md", "docs/import.md"}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.
