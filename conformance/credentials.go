@@ -76,6 +76,7 @@ func sample(userID string, id ...byte) passkeys.Credential {
 		UVInitialized:     true,
 		Transports:        []string{"usb", "internal", "hybrid"},
 		Discoverable:      passkeys.Discoverable,
+		PRFEnabled:        true,
 		AAGUID:            [16]byte{0, 1, 2, 0xfd, 0xfe, 0xff},
 		AttestationFormat: "packed",
 		DeviceName:        "Phone",
@@ -101,7 +102,7 @@ func unknownHandle(c passkeys.Credential) passkeys.Credential {
 func largest(c passkeys.Credential) passkeys.Credential {
 	c.Algorithm = -65535 // RS1, the lowest that is registered
 	c.SignCount = math.MaxUint32
-	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized = true, true, true, true
+	c.BackupEligible, c.BackupState, c.BackupUnknown, c.UVInitialized, c.PRFEnabled = true, true, true, true, true
 	c.Transports = []string{"smart-card", "nfc", "ble", "usb", "internal", "hybrid", "usb", "nfc"}
 	c.Discoverable = passkeys.NotDiscoverable
 	c.AAGUID = passkeys.AAGUID(bytes.Repeat([]byte{0xff}, 16))
@@ -200,6 +201,7 @@ func (c *check) same(what string, got, want passkeys.Credential) {
 		{"UVInitialized", got.UVInitialized == want.UVInitialized, got.UVInitialized, want.UVInitialized},
 		{"Transports", slices.Equal(got.Transports, want.Transports), got.Transports, want.Transports},
 		{"Discoverable", got.Discoverable == want.Discoverable, got.Discoverable, want.Discoverable},
+		{"PRFEnabled", got.PRFEnabled == want.PRFEnabled, got.PRFEnabled, want.PRFEnabled},
 		{"AAGUID", got.AAGUID == want.AAGUID, got.AAGUID, want.AAGUID},
 		{"AttestationFormat", got.AttestationFormat == want.AttestationFormat, got.AttestationFormat, want.AttestationFormat},
 		{"DeviceName", got.DeviceName == want.DeviceName, got.DeviceName, want.DeviceName},
@@ -237,6 +239,7 @@ func roundTrip(c *check, r passkeys.CredentialRepository) {
 		func(cr *passkeys.Credential) { cr.BackupUnknown = true },
 		func(cr *passkeys.Credential) { cr.UVInitialized = true },
 		func(cr *passkeys.Credential) { cr.HandleUnknown = true },
+		func(cr *passkeys.Credential) { cr.PRFEnabled = true },
 		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.Discoverable },
 		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.NotDiscoverable },
 		func(cr *passkeys.Credential) { cr.Discoverable = passkeys.DiscoverableUnknown },
@@ -517,6 +520,7 @@ func changes() []change {
 		{"UVInitialized", func(cr *passkeys.Credential) { cr.UVInitialized = false }},
 		{"Transports", func(cr *passkeys.Credential) { cr.Transports = []string{"internal", "usb"} }},
 		{"Discoverable", func(cr *passkeys.Credential) { cr.Discoverable = passkeys.NotDiscoverable }},
+		{"PRFEnabled", func(cr *passkeys.Credential) { cr.PRFEnabled = false }},
 		{"AAGUID", func(cr *passkeys.Credential) { cr.AAGUID = passkeys.AAGUID{9} }},
 		{"AttestationFormat", func(cr *passkeys.Credential) { cr.AttestationFormat = "tpm" }},
 		{"DeviceName", func(cr *passkeys.Credential) { cr.DeviceName = "Laptop" }},

@@ -196,6 +196,8 @@ func TestCredentialFaults(t *testing.T) {
 				c.Discoverable = passkeys.DiscoverableUnknown
 			}
 		}), "round-trip"},
+		{"prf is not kept", keeping(func(c *passkeys.Credential) { c.PRFEnabled = false }), "round-trip …"},
+		{"prf is kept as it was first", forgetting(func(stored, given *passkeys.Credential) { given.PRFEnabled = stored.PRFEnabled }), "update …"},
 		{"a relying party's id ends at 100", adding(func(c *passkeys.Credential) { c.RPID = c.RPID[:min(len(c.RPID), 100)] }), "round-trip add-refused"},
 		{"an unknown handle is none", adding(func(c *passkeys.Credential) { c.HandleUnknown = false }), "round-trip add-refused user-handles"},
 		{"a list without attestation formats", func(s store) store {

@@ -75,6 +75,7 @@ const (
 	ReasonAttestationMissing         Reason = engine.AttestationMissing
 	ReasonAttestationUntrusted       Reason = engine.AttestationUntrusted
 	ReasonAAGUIDNotAllowed           Reason = "aaguid_not_allowed"
+	ReasonProtectionMissing          Reason = engine.ProtectionMissing
 	ReasonAlgorithmNotAllowed        Reason = engine.AlgorithmNotAllowed
 	ReasonPublicKeyInvalid           Reason = engine.PublicKeyInvalid
 	ReasonCredentialIDInvalid        Reason = engine.CredentialIDInvalid

@@ -94,6 +94,10 @@ func (a *attempt) audit(ctx context.Context, e AuditEvent) {
 // ask issues a challenge of an assertion, with the options for it.
 func (a *attempt) ask(ctx context.Context, c payload, allowed []Credential, timeout time.Duration) (*Ceremony[RequestOptions], error) {
 	p := a.p
+	extensions, err := p.requestExtensions(ctx, c.userID, allowed)
+	if err != nil {
+		return nil, err
+	}
 	state, err := p.issue(ctx, c)
 	if err != nil {
 		return nil, err
@@ -106,6 +110,7 @@ func (a *attempt) ask(ctx context.Context, c payload, allowed []Credential, time
 		AllowCredentials: descriptors(allowed),
 		UserVerification: p.verification(c.purpose),
 		Hints:            slices.Clone(p.cfg.Hints),
+		Extensions:       extensions,
 		Extra:            cloneExtra(p.cfg.RequestExtra),
 	}}, nil
 }

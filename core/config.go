@@ -125,6 +125,9 @@ type Config struct {
 	// the commonest platforms' and security keys'.
 	DecoyShapes []DecoyShape
 
+	// Extensions are what passkeys are asked for beyond signing. Default: nothing.
+	Extensions Extensions
+
 	// CreationExtra and RequestExtra are members that go into all options of the
 	// one and of the other ceremony: see [CreationOptions].Extra. Default: none.
 	CreationExtra, RequestExtra map[string]json.RawMessage
@@ -188,6 +191,7 @@ func New(cfg Config) (*Passkeys, error) {
 	cfg.AllowedAAGUIDs, cfg.DeniedAAGUIDs = slices.Clone(cfg.AllowedAAGUIDs), slices.Clone(cfg.DeniedAAGUIDs)
 	cfg.Algorithms, cfg.Hints, cfg.AttestationFormats = slices.Clone(cfg.Algorithms), slices.Clone(cfg.Hints), slices.Clone(cfg.AttestationFormats)
 	cfg.CreationExtra, cfg.RequestExtra = cloneExtra(cfg.CreationExtra), cloneExtra(cfg.RequestExtra)
+	cfg.Extensions.CreationExtra, cfg.Extensions.RequestExtra = cloneExtra(cfg.Extensions.CreationExtra), cloneExtra(cfg.Extensions.RequestExtra)
 	if len(cfg.Algorithms) == 0 {
 		cfg.Algorithms = algorithms()
 	}
@@ -353,7 +357,7 @@ func (cfg *Config) validate(name func(field string) string) error {
 	if _, err := json.Marshal(CreationOptions{Hints: []Hint{""}, AttestationFormats: []string{""}, Extra: cfg.CreationExtra}); err != nil {
 		return bad("CreationExtra", "%v", err)
 	}
-	if _, err := json.Marshal(RequestOptions{Hints: []Hint{""}, Extra: cfg.RequestExtra}); err != nil {
+	if _, err := json.Marshal(RequestOptions{Hints: []Hint{""}, Extensions: RequestExtensions{PRF: &PRFInputs{}}, Extra: cfg.RequestExtra}); err != nil {
 		return bad("RequestExtra", "%v", err)
 	}
 	for _, s := range cfg.DecoyShapes {
@@ -378,10 +382,15 @@ func (cfg *Config) validate(name func(field string) string) error {
 		{"ResidentKey", string(cfg.ResidentKey), []string{"required", "preferred", "discouraged"}},
 		{"BackupEligibility", string(cfg.BackupEligibility), []string{"strict", "upgrade", "allow"}},
 		{"SignCountPolicy", string(cfg.SignCountPolicy), []string{"strict-reject", "device-bound", "flag-disable", "allow"}},
+		{"Extensions.LargeBlob", string(cfg.Extensions.LargeBlob), []string{"required", "preferred"}},
+		{"Extensions.CredentialProtection", string(cfg.Extensions.CredentialProtection), []string{"userVerificationOptional", "userVerificationOptionalWithCredentialIDList", "userVerificationRequired"}},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
 			return bad(f.field, "%q must be one of %s", f.value, strings.Join(f.known, ", "))
 		}
+	}
+	if field, what := cfg.Extensions.validate(cfg); field != "" {
+		return bad("Extensions."+field, "%s", what)
 	}
 	if cfg.Attestation == AttestationNone && cfg.AttestationPolicy != "" && cfg.AttestationPolicy != AttestationPolicyNone {
 		return bad("Attestation", "%q brings nothing for AttestationPolicy %q to verify", cfg.Attestation, cfg.AttestationPolicy)

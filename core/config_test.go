@@ -2,6 +2,7 @@ package passkeys_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,7 +92,7 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"with a blank", "AttestationFormats", func(c *passkeys.Config) { c.AttestationFormats = []string{"android key"} }},
 		{"members of a later level", "", func(c *passkeys.Config) {
 			c.CreationExtra = map[string]json.RawMessage{"later": []byte(`{"a":[1]}`)}
-			c.RequestExtra = map[string]json.RawMessage{"later": []byte(`true`), "extensions": []byte(`{}`)}
+			c.RequestExtra = map[string]json.RawMessage{"later": []byte(`true`)}
 		}},
 		{"a member already", "CreationExtra", func(c *passkeys.Config) { c.CreationExtra = map[string]json.RawMessage{"challenge": []byte(`"AAAA"`)} }},
 		{"a member that is left out by default", "CreationExtra", func(c *passkeys.Config) { c.CreationExtra = map[string]json.RawMessage{"hints": []byte(`[]`)} }},
@@ -105,6 +106,42 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"a member that is left out by default", "RequestExtra", func(c *passkeys.Config) { c.RequestExtra = map[string]json.RawMessage{"hints": []byte(`[]`)} }},
 		{"no JSON", "RequestExtra", func(c *passkeys.Config) {
 			c.RequestExtra = map[string]json.RawMessage{"later": []byte(`1,"challenge":1`)}
+		}},
+		{"a member that Extensions has", "RequestExtra", func(c *passkeys.Config) {
+			c.RequestExtra = map[string]json.RawMessage{"extensions": []byte(`{}`)}
+		}},
+		{"every extension", "", func(c *passkeys.Config) {
+			c.UserVerification = passkeys.UserVerificationRequired
+			c.Extensions = passkeys.Extensions{
+				PRF: true, PRFSalts: func(context.Context, string, []byte) (passkeys.PRFSalts, error) { return passkeys.PRFSalts{}, nil },
+				LargeBlob: passkeys.LargeBlobRequired, CredentialProtection: passkeys.CredentialProtectionRequired, EnforceCredentialProtection: true,
+				CreationExtra: map[string]json.RawMessage{"minPinLength": []byte(`true`)}, RequestExtra: map[string]json.RawMessage{"appid": []byte(`"https://example.org"`)},
+			}
+		}},
+		{"salts for nothing", "Extensions.PRFSalts", func(c *passkeys.Config) {
+			c.Extensions.PRFSalts = func(context.Context, string, []byte) (passkeys.PRFSalts, error) { return passkeys.PRFSalts{}, nil }
+		}},
+		{"unknown", "Extensions.LargeBlob", func(c *passkeys.Config) { c.Extensions.LargeBlob = "yes" }},
+		{"a number", "Extensions.CredentialProtection", func(c *passkeys.Config) { c.Extensions.CredentialProtection = "3" }},
+		{"none to enforce", "Extensions.EnforceCredentialProtection", func(c *passkeys.Config) { c.Extensions.EnforceCredentialProtection = true }},
+		{"the least, to enforce", "Extensions.EnforceCredentialProtection", func(c *passkeys.Config) {
+			c.Extensions.CredentialProtection, c.Extensions.EnforceCredentialProtection = passkeys.CredentialProtectionNone, true
+		}},
+		{"never made", "Extensions.CredentialProtection", func(c *passkeys.Config) {
+			c.Extensions.CredentialProtection, c.UserVerification = passkeys.CredentialProtectionRequired, passkeys.UserVerificationPreferred
+		}},
+		{"not seen at a confirmation", "Extensions.CredentialProtection", func(c *passkeys.Config) {
+			c.Extensions.CredentialProtection, c.UserVerification = passkeys.CredentialProtectionRequired, passkeys.UserVerificationRequired
+			c.ConfirmationUserVerification = passkeys.UserVerificationDiscouraged
+		}},
+		{"listed, and so seen", "", func(c *passkeys.Config) {
+			c.Extensions.CredentialProtection, c.UserVerification = passkeys.CredentialProtectionList, passkeys.UserVerificationDiscouraged
+		}},
+		{"one that is known", "Extensions.CreationExtra", func(c *passkeys.Config) {
+			c.Extensions.CreationExtra = map[string]json.RawMessage{"enforceCredentialProtectionPolicy": []byte(`true`)}
+		}},
+		{"one that is known", "Extensions.RequestExtra", func(c *passkeys.Config) {
+			c.Extensions.RequestExtra = map[string]json.RawMessage{"prf": []byte(`{}`)}
 		}},
 		{"unknown", "SignCountPolicy", func(c *passkeys.Config) { c.SignCountPolicy = "ignore" }},
 		{"unknown", "BackupEligibility", func(c *passkeys.Config) { c.BackupEligibility = "once" }},
@@ -179,6 +216,11 @@ func TestConfigFromEnv(t *testing.T) {
 			"PASSKEYS_HINTS":                    "client-device, hybrid",
 			"PASSKEYS_ATTESTATION_FORMATS":      "packed,tpm",
 			"PASSKEYS_ALGORITHMS":               "EdDSA, ES256",
+
+			"PASSKEYS_PRF":                           "true",
+			"PASSKEYS_LARGE_BLOB":                    "preferred",
+			"PASSKEYS_CREDENTIAL_PROTECTION":         "userVerificationRequired",
+			"PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION": "true",
 		})
 		got, err := passkeys.ConfigFromEnv()
 		want := passkeys.Config{
@@ -203,6 +245,10 @@ func TestConfigFromEnv(t *testing.T) {
 			Hints:                   []passkeys.Hint{passkeys.HintClientDevice, passkeys.HintHybrid},
 			AttestationFormats:      []string{"packed", "tpm"},
 			Algorithms:              []passkeys.Algorithm{passkeys.EdDSA, passkeys.ES256},
+			Extensions: passkeys.Extensions{
+				PRF: true, LargeBlob: passkeys.LargeBlobPreferred,
+				CredentialProtection: passkeys.CredentialProtectionRequired, EnforceCredentialProtection: true,
+			},
 		}
 		if err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 			t.Errorf("got  %+v, %v\nwant %+v", got, err, want)
@@ -250,6 +296,11 @@ func TestConfigFromEnv(t *testing.T) {
 		{"PASSKEYS_ATTESTATION_FORMATS", "packed,android key"},
 		{"PASSKEYS_SIGN_COUNT_POLICY", "device_bound"},
 		{"PASSKEYS_ALGORITHMS", "ES256,RS1"},
+		{"PASSKEYS_PRF", "yes"},
+		{"PASSKEYS_LARGE_BLOB", "true"},
+		{"PASSKEYS_CREDENTIAL_PROTECTION", "required"},
+		{"PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION", "1"},
+		{"PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION", "true"},
 	} {
 		t.Run(row.variable+"="+row.value, func(t *testing.T) {
 			set(t, map[string]string{row.variable: row.value})
@@ -310,6 +361,8 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 		c.Hints, c.AttestationFormats = []passkeys.Hint{passkeys.HintHybrid}, []string{"packed"}
 		c.CreationExtra = map[string]json.RawMessage{"a": []byte("1")}
 		c.RequestExtra = map[string]json.RawMessage{"b": []byte("2")}
+		c.Extensions.CreationExtra = map[string]json.RawMessage{"c": []byte("6")}
+		c.Extensions.RequestExtra = map[string]json.RawMessage{"d": []byte("7")}
 		cfg = c
 	})
 	options := func() string {
@@ -322,7 +375,8 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 		return string(creation) + string(request)
 	}
 	before := options()
-	if !strings.Contains(before, `"hints":["hybrid"]`) || !strings.Contains(before, `"attestationFormats":["packed"]`) || !strings.Contains(before, `"a":1`) || !strings.Contains(before, `"b":2`) {
+	if !strings.Contains(before, `"hints":["hybrid"]`) || !strings.Contains(before, `"attestationFormats":["packed"]`) || !strings.Contains(before, `"a":1`) || !strings.Contains(before, `"b":2`) ||
+		!strings.Contains(before, `"c":6`) || !strings.Contains(before, `"extensions":{"d":7}`) {
 		t.Errorf("%s", before)
 	}
 	// What the application does with its own afterwards, and with an answer.
@@ -330,6 +384,7 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 	clear(cfg.OldSecrets[0])
 	cfg.Hints[0], cfg.AttestationFormats[0] = "changed", "changed"
 	cfg.CreationExtra["a"], cfg.RequestExtra["b"] = []byte("3"), []byte("4")
+	cfg.Extensions.CreationExtra["c"][0], cfg.Extensions.RequestExtra["d"][0] = '8', '8'
 	creation, err := b.BeginRegistration(t.Context(), passkeys.RegistrationRequest{User: alice})
 	if err != nil {
 		t.Fatal(err)
@@ -338,6 +393,7 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	creation.PublicKey.Extensions.Extra["c"][0], request.PublicKey.Extensions.Extra["d"][0] = '9', '9'
 	creation.PublicKey.Extra["a"], request.PublicKey.Extra["b"] = []byte("5"), []byte("6")
 	creation.PublicKey.Hints[0], creation.PublicKey.AttestationFormats[0], request.PublicKey.Hints[0] = "changed", "changed", "changed"
 	if after := options(); after != before {

@@ -98,7 +98,10 @@ type Credential struct {
 	// Discoverable says whether the credential is usable without a username, as
 	// far as the browser told.
 	Discoverable Discoverability
-	AAGUID       AAGUID // the authenticator's model; zero where it does not say
+	// PRFEnabled says that it derives keys (WebAuthn L3 §10.1.4), as far as the
+	// browser told where Config.Extensions.PRF asked.
+	PRFEnabled bool
+	AAGUID     AAGUID // the authenticator's model; zero where it does not say
 	// AttestationFormat is the attestation statement's format, such as "none" or
 	// "packed": at most 32 printable ASCII characters (WebAuthn L3 §8.1). Like
 	// AAGUID it is unverified unless attestation was asked for.

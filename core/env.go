@@ -57,6 +57,14 @@ func envNames(field string) string {
 		return "PASSKEYS_OLD_SECRETS"
 	case "Algorithms":
 		return "PASSKEYS_ALGORITHMS"
+	case "Extensions.PRF":
+		return "PASSKEYS_PRF"
+	case "Extensions.LargeBlob":
+		return "PASSKEYS_LARGE_BLOB"
+	case "Extensions.CredentialProtection":
+		return "PASSKEYS_CREDENTIAL_PROTECTION"
+	case "Extensions.EnforceCredentialProtection":
+		return "PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION"
 	}
 	return field
 }
@@ -87,6 +95,10 @@ func envNames(field string) string {
 //	PASSKEYS_BACKUP_ELIGIBILITY              strict, upgrade, allow
 //	PASSKEYS_MAX_CREDENTIALS                 50, or -1 for no limit
 //	PASSKEYS_ALGORITHMS                      ES256,EdDSA,ES384,ES512,RS256
+//	PASSKEYS_PRF                             true, false
+//	PASSKEYS_LARGE_BLOB                      required, preferred
+//	PASSKEYS_CREDENTIAL_PROTECTION           userVerificationRequired, or another [CredentialProtection]
+//	PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION   true, false
 //
 // Lists are separated by commas; a duration is Go's form or a number of whole
 // seconds. The values are checked as [New] checks them; an error matches
@@ -127,6 +139,13 @@ func ConfigFromEnv() (Config, error) {
 		}
 		return ids
 	}
+	flag := func(field string) bool {
+		s := get(field)
+		if s != "" && s != "true" && s != "false" && failed == nil {
+			failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q must be true or false", envNames(field), s))
+		}
+		return s == "true"
+	}
 	cfg := Config{
 		RPID:                         get("RPID"),
 		RPName:                       get("RPName"),
@@ -147,6 +166,12 @@ func ConfigFromEnv() (Config, error) {
 		ResidentKey:                  ResidentKeyRequirement(get("ResidentKey")),
 		SignCountPolicy:              SignCountPolicy(get("SignCountPolicy")),
 		BackupEligibility:            BackupEligibilityPolicy(get("BackupEligibility")),
+		Extensions: Extensions{
+			PRF:                         flag("Extensions.PRF"),
+			LargeBlob:                   LargeBlobSupport(get("Extensions.LargeBlob")),
+			CredentialProtection:        CredentialProtection(get("Extensions.CredentialProtection")),
+			EnforceCredentialProtection: flag("Extensions.EnforceCredentialProtection"),
+		},
 	}
 	for _, s := range list("OldSecrets") {
 		cfg.OldSecrets = append(cfg.OldSecrets, []byte(s))

@@ -3,6 +3,7 @@ package passkeys_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -721,7 +722,7 @@ func ExampleRequestOptions_extra() {
 		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
 		Credentials:  passkeys.NewMemoryCredentials(),
 		Secret:       bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
-		RequestExtra: map[string]json.RawMessage{"extensions": []byte(`{"appid":"https://example.org"}`)},
+		RequestExtra: map[string]json.RawMessage{"remembered": []byte(`["a"]`)},
 		Rand:         bytes.NewReader(make([]byte, 32)), // for this example to be the same each time
 	})
 	if err != nil {
@@ -741,9 +742,60 @@ func ExampleRequestOptions_extra() {
 	//   "rpId": "example.org",
 	//   "allowCredentials": [],
 	//   "userVerification": "preferred",
-	//   "extensions": {
-	//     "appid": "https://example.org"
-	//   },
-	//   "later": true
+	//   "later": true,
+	//   "remembered": [
+	//     "a"
+	//   ]
 	// } <nil>
+}
+
+// Each passkey derives a key of its own from a salt of its own, which only the page
+// gets to see. Decoys have salts as well.
+func ExampleExtensions() {
+	salts := func(_ context.Context, userID string, credentialID []byte) (passkeys.PRFSalts, error) {
+		if credentialID == nil { // a new one, or whichever it will be: no key yet
+			return passkeys.PRFSalts{}, nil
+		}
+		sum := sha256.Sum256(slices.Concat([]byte("vault/"+userID+"/"), credentialID))
+		return passkeys.PRFSalts{First: sum[:]}, nil
+	}
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(),
+		Secret:      bytes.Repeat([]byte{1}, 32), // in earnest: 32 random bytes, always the same
+
+		UserVerification: passkeys.UserVerificationRequired, // as CredentialProtection wants it
+		Extensions: passkeys.Extensions{
+			PRF: true, PRFSalts: salts,
+			LargeBlob:                   passkeys.LargeBlobPreferred,
+			CredentialProtection:        passkeys.CredentialProtectionRequired,
+			EnforceCredentialProtection: true, // security keys only, then
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	registration, err := p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "alice"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	extensions, err := json.MarshalIndent(registration.PublicKey.Extensions, "", "  ")
+	fmt.Println(string(extensions), err)
+	signIn, err := p.BeginAuthentication(ctx, passkeys.AuthenticationRequest{Username: "nobody"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(signIn.PublicKey.Extensions.PRF.EvalByCredential) == len(signIn.PublicKey.AllowCredentials))
+	// Output:
+	// {
+	//   "credProps": true,
+	//   "prf": {},
+	//   "largeBlob": {
+	//     "support": "preferred"
+	//   },
+	//   "credentialProtectionPolicy": "userVerificationRequired",
+	//   "enforceCredentialProtectionPolicy": true
+	// } <nil>
+	// true
 }

@@ -470,15 +470,36 @@ func TestAPayloadThatCannotBeReadIsNotFound(t *testing.T) {
 }
 
 func TestUnsolicitedExtensionOutputsAreIgnored(t *testing.T) {
-	b := newBench(t)
-	a := passkeytest.New(origin)
-	a.Corrupt = func(r *passkeytest.Response) {
-		r.ClientExtensionResults = map[string]any{"appid": false, "credProps": "nonsense", "prf": nil}
+	for _, row := range []struct {
+		name, says    string
+		client        map[string]any
+		authenticator string
+	}{
+		{"appid", "Safari sends it.", map[string]any{"appid": false}, ""},
+		{"nonsense", "It says nothing.", map[string]any{"credProps": "nonsense", "prf": nil, "largeBlob": 7}, ""},
+		{"prf", "A passkey that was not asked has none.", map[string]any{"prf": map[string]any{"enabled": true}}, ""},
+		{"large blob", "What a page has read there is its own.", map[string]any{"largeBlob": map[string]any{"supported": true, "blob": "AAAA"}}, ""},
+		{"remote desktop", "It is the remote page's, and signed or not as the rest is.", map[string]any{"remoteClientDataJSON": true}, ""},
+		{"credProtect", "Authenticators protect passkeys by themselves, and say so.", nil, "\xa1\x6bcredProtect\x02"},
+		{"credProtect as text", "What nobody asked for may be anything.", nil, "\xa1\x6bcredProtect\x61x"},
+		{"several", "Known or not.", map[string]any{"x": []any{}}, "\xa2\x61x\x80\x6bhmac-secret\xf5"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Log(row.says)
+			b := newBench(t)
+			a := passkeytest.New(origin)
+			a.Corrupt = func(r *passkeytest.Response) { r.ClientExtensionResults = row.client }
+			a.Alter = func(_ *passkeytest.ClientData, auth *passkeytest.AuthenticatorData) {
+				if row.authenticator != "" {
+					auth.Flags, auth.Extensions = auth.Flags|passkeytest.FlagExtensionData, []byte(row.authenticator)
+				}
+			}
+			if c := b.mustRegister(a); c.Discoverable != passkeys.DiscoverableUnknown || c.PRFEnabled {
+				t.Errorf("registered as %q, prf %v", c.Discoverable, c.PRFEnabled)
+			}
+			b.mustSignIn(a)
+		})
 	}
-	if c := b.mustRegister(a); c.Discoverable != passkeys.DiscoverableUnknown {
-		t.Errorf("nonsense made the credential discoverable: %q", c.Discoverable)
-	}
-	b.mustSignIn(a) // Safari sends appid: false
 }
 
 // A page that sends the outputs of the prf extension sends the key that its users'

@@ -105,12 +105,6 @@ type AuthenticatorSelection struct {
 	UserVerification        UserVerification        `json:"userVerification"`
 }
 
-// CreationExtensions asks the browser whether the new credential is
-// discoverable (WebAuthn L3 §10.1.3).
-type CreationExtensions struct {
-	CredProps bool `json:"credProps"`
-}
-
 // RequestOptions is PublicKeyCredentialRequestOptionsJSON (WebAuthn L3 §5.5),
 // fit for PublicKeyCredential.parseRequestOptionsFromJSON. Bytes are base64url
 // without padding; Timeout is in milliseconds.
@@ -121,6 +115,7 @@ type RequestOptions struct {
 	AllowCredentials []CredentialDescriptor `json:"allowCredentials"`
 	UserVerification UserVerification       `json:"userVerification"`
 	Hints            []Hint                 `json:"hints,omitempty"`
+	Extensions       RequestExtensions      `json:"extensions,omitzero"`
 
 	// Extra is as in [CreationOptions].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -157,8 +152,8 @@ func withExtra(options any, extra map[string]json.RawMessage) ([]byte, error) {
 		}
 	}
 	more, err := json.Marshal(extra)
-	if err != nil {
-		return nil, err
+	if err != nil || len(known) == 0 {
+		return more, err
 	}
 	b[len(b)-1] = ','
 	return append(b, more[1:]...), nil

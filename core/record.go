@@ -25,7 +25,8 @@ const recordVersion = 1
 //	userId                   text; userIdBytes instead where it is not UTF-8
 //	userHandle, rpId, aaguid, attestationFormat, deviceName, transports
 //	algorithm, signCount     numbers
-//	backupEligible, backupState, backupUnknown, uvInitialized, handleUnknown
+//	backupEligible, backupState, backupUnknown, uvInitialized, handleUnknown,
+//	prfEnabled               true
 //	discoverable             "yes" or "no"
 //	createdAt, lastUsedAt, quarantinedAt
 //	                         RFC 3339 in UTC, with microseconds
@@ -147,6 +148,7 @@ func (r *record) fields() []recordField {
 		{"uvInitialized", &c.UVInitialized, !c.UVInitialized},
 		{"transports", &c.Transports, len(c.Transports) == 0},
 		{"discoverable", &c.Discoverable, c.Discoverable == DiscoverableUnknown},
+		{"prfEnabled", &c.PRFEnabled, !c.PRFEnabled},
 		{"aaguid", &c.AAGUID, c.AAGUID == AAGUID{}},
 		{"attestationFormat", &c.AttestationFormat, c.AttestationFormat == ""},
 		{"deviceName", &c.DeviceName, c.DeviceName == ""},

@@ -29,6 +29,7 @@ func whole() passkeys.Credential {
 		UVInitialized:     true,
 		Transports:        []string{"hybrid", "internal"},
 		Discoverable:      passkeys.Discoverable,
+		PRFEnabled:        true,
 		AAGUID:            passkeys.AAGUID{0xea, 0x9b, 0x8d, 0x66, 0x4d, 0x01, 0x1d, 0x21, 0x3c, 0xe4, 0xb6, 0xb4, 0x8c, 0xb5, 0x75, 0xd4},
 		AttestationFormat: "packed",
 		DeviceName:        `Zoë's "phone" 📱 <&>`,
@@ -53,7 +54,9 @@ func golden(t *testing.T, name string) string {
 // What a version has written must be read by every later one. A golden file is
 // never changed: a new version adds its own.
 func TestRecordsOfEveryVersion(t *testing.T) {
-	unknown, no, binary := whole(), whole(), whole()
+	before := whole()
+	before.PRFEnabled = false
+	unknown, no, binary := before, before, before
 	unknown.UserHandle, unknown.HandleUnknown = nil, true
 	no.Discoverable = passkeys.NotDiscoverable
 	binary.UserID = "\x00\x06\x9a\xff"
@@ -62,7 +65,8 @@ func TestRecordsOfEveryVersion(t *testing.T) {
 		file, says string
 		want       passkeys.Credential
 	}{
-		{"credential-v1.json", "Every field.", whole()},
+		{"credential-v1.json", "Every field that there was first.", before},
+		{"credential-v1-prf.json", "Every field, as of prf.", whole()},
 		{"credential-v1-least.json", "As few as there can be.", least},
 		{"credential-v1-handle-unknown.json", "One that was imported without its handle.", unknown},
 		{"credential-v1-not-discoverable.json", "One that says so.", no},
@@ -84,7 +88,7 @@ func TestRecordsOfEveryVersion(t *testing.T) {
 			if again, err := json.Marshal(read); err != nil || string(again) != text {
 				t.Errorf("%s\nread and written %s, %v\nwant             %s", row.says, again, err, text)
 			}
-			if !read.CreatedAt.Equal(row.want.CreatedAt) || read.UserID != row.want.UserID || read.HandleUnknown != row.want.HandleUnknown || !bytes.Equal(read.Spent, row.want.Spent) {
+			if !read.CreatedAt.Equal(row.want.CreatedAt) || read.UserID != row.want.UserID || read.HandleUnknown != row.want.HandleUnknown || read.PRFEnabled != row.want.PRFEnabled || !bytes.Equal(read.Spent, row.want.Spent) {
 				t.Errorf("%s Read as %+v", row.says, read)
 			}
 		})

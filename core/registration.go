@@ -79,6 +79,10 @@ func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) 
 			return nil, err
 		}
 	}
+	extensions, err := p.creationExtensions(ctx, user.ID)
+	if err != nil {
+		return nil, err
+	}
 	state, err := p.issue(ctx, c)
 	if err != nil {
 		return nil, err
@@ -89,6 +93,9 @@ func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) 
 		mediation = mediationConditional
 		if p.verifyUser(forRegistration) { // browsers do nothing unasked where it is required
 			verification = UserVerificationPreferred
+			if extensions.CredentialProtectionPolicy == CredentialProtectionRequired && !extensions.EnforceCredentialProtectionPolicy {
+				extensions.CredentialProtectionPolicy = "" // which wants it required
+			}
 		}
 	}
 	user = user.named()
@@ -112,7 +119,7 @@ func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) 
 		Hints:              slices.Clone(p.cfg.Hints),
 		Attestation:        p.cfg.Attestation,
 		AttestationFormats: slices.Clone(p.cfg.AttestationFormats),
-		Extensions:         CreationExtensions{CredProps: true},
+		Extensions:         extensions,
 		Extra:              cloneExtra(p.cfg.CreationExtra),
 	}}, nil
 }
@@ -189,7 +196,7 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 	}
 	rp := p.rp
 	rp.Metadata = p.metadata()
-	v, err := rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(forRegistration), Conditional: c.mode == ModeUpgrade})
+	v, err := rp.VerifyAttestation(response, c.challenge, engine.Requirements{VerifyUser: p.verifyUser(forRegistration), Conditional: c.mode == ModeUpgrade, Protection: p.cfg.Extensions.protection()})
 	if err != nil {
 		return nil, use{}, p.refused(ctx, ErrAttestationVerification, err)
 	}
@@ -217,6 +224,7 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		UVInitialized:     v.UserVerified,
 		Transports:        response.Transports(),
 		Discoverable:      discoverable,
+		PRFEnabled:        p.cfg.Extensions.PRF && response.PRFEnabled(),
 		AAGUID:            v.AAGUID,
 		AttestationFormat: v.AttestationFormat,
 		DeviceName:        name,

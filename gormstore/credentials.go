@@ -30,7 +30,7 @@ func (s Schema) NewCredentials(db *gorm.DB) *Credentials {
 const (
 	mutable = "algorithm, sign_count, backup_eligible, backup_state, backup_unknown, uv_initialized, " +
 		"discoverable, discoverable_known, transports, aaguid, attestation_format, device_name, " +
-		"last_used_at, quarantined_at, quarantine_reason, user_handle, handle_unknown, spent"
+		"last_used_at, quarantined_at, quarantine_reason, user_handle, handle_unknown, spent, prf_enabled"
 	columns = mutable + ", id, user_id, public_key, created_at, rp_id, revision"
 )
 
@@ -42,7 +42,7 @@ func values(c passkeys.Credential) []any {
 		c.Discoverable == passkeys.Discoverable, c.Discoverable != passkeys.DiscoverableUnknown,
 		strings.Join(c.Transports, ","), c.AAGUID[:], []byte(c.AttestationFormat), c.DeviceName,
 		micros(c.LastUsedAt), micros(c.QuarantinedAt), string(c.QuarantineReason),
-		notNull(c.UserHandle), c.HandleUnknown, notNull(c.Spent),
+		notNull(c.UserHandle), c.HandleUnknown, notNull(c.Spent), c.PRFEnabled,
 	}
 }
 
@@ -78,7 +78,7 @@ func scan(rows *sql.Rows) (c passkeys.Credential, err error) {
 	)
 	err = rows.Scan(&c.Algorithm, &c.SignCount, &c.BackupEligible, &c.BackupState, &c.BackupUnknown, &c.UVInitialized,
 		&discoverable, &known, &transports, &aaguid, &c.AttestationFormat, &c.DeviceName,
-		&lastUsed, &quarantined, &c.QuarantineReason, &c.UserHandle, &c.HandleUnknown, &c.Spent,
+		&lastUsed, &quarantined, &c.QuarantineReason, &c.UserHandle, &c.HandleUnknown, &c.Spent, &c.PRFEnabled,
 		&c.ID, &c.UserID, &c.PublicKey, &created, &c.RPID, &c.Version)
 	switch {
 	case discoverable: // known or not: before it was recorded, nothing else was yes

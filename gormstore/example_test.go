@@ -95,4 +95,5 @@ func ExampleSchema_DDL() {
 	// ALTER TABLE "auth"."passkeys" ADD COLUMN handle_unknown BOOLEAN NOT NULL DEFAULT FALSE;
 	// ALTER TABLE "auth"."passkeys" ADD COLUMN spent BYTEA NOT NULL DEFAULT '';
 	// ALTER TABLE "auth"."passkeys" ADD COLUMN discoverable_known BOOLEAN NOT NULL DEFAULT FALSE;
+	// ALTER TABLE "auth"."passkeys" ADD COLUMN prf_enabled BOOLEAN NOT NULL DEFAULT FALSE;
 }

@@ -162,8 +162,9 @@ const (
 var schemas embed.FS
 
 // SchemaVersion is the version of the credentials' table that this package
-// needs, and [Migrate] makes. One without the column rp_id is of version 1.
-const SchemaVersion = 2
+// needs, and [Migrate] makes. One without the column rp_id is of version 1, one
+// without prf_enabled of version 2.
+const SchemaVersion = 3
 
 // Schema names the tables. The zero value names them as the functions of this
 // package do. On PostgreSQL, MariaDB and MySQL a name may be qualified, as in

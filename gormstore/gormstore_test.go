@@ -35,6 +35,7 @@ func TestDDL(t *testing.T) {
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN handle_unknown `,
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN spent `,
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN discoverable_known `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN prf_enabled `,
 		}},
 		{"postgres", "A qualified name is quoted in its parts; that of an index is not qualified.", qualified, "postgres", 0, []string{
 			`CREATE TABLE IF NOT EXISTS "auth"."Keys" (`,
@@ -44,6 +45,7 @@ func TestDDL(t *testing.T) {
 			`ALTER TABLE "auth"."Keys" ADD COLUMN handle_unknown `,
 			`ALTER TABLE "auth"."Keys" ADD COLUMN spent `,
 			`ALTER TABLE "auth"."Keys" ADD COLUMN discoverable_known `,
+			`ALTER TABLE "auth"."Keys" ADD COLUMN prf_enabled `,
 		}},
 		{"mysql", "MySQL has its own quotes, and indexes within the table.", qualified, "mysql", 0, []string{
 			"CREATE TABLE IF NOT EXISTS `auth`.`Keys` (",
@@ -52,6 +54,7 @@ func TestDDL(t *testing.T) {
 			"ALTER TABLE `auth`.`Keys` ADD COLUMN handle_unknown ",
 			"ALTER TABLE `auth`.`Keys` ADD COLUMN spent ",
 			"ALTER TABLE `auth`.`Keys` ADD COLUMN discoverable_known ",
+			"ALTER TABLE `auth`.`Keys` ADD COLUMN prf_enabled ",
 		}},
 		{"from-1", "From version 1 on only what it lacks.", gormstore.Schema{}, "sqlite", 1, []string{
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN rp_id `,
@@ -59,7 +62,9 @@ func TestDDL(t *testing.T) {
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN handle_unknown `,
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN spent `,
 			`ALTER TABLE "passkeys_credentials" ADD COLUMN discoverable_known `,
+			`ALTER TABLE "passkeys_credentials" ADD COLUMN prf_enabled `,
 		}},
+		{"from-2", "From version 2 on too.", gormstore.Schema{}, "sqlite", 2, []string{`ALTER TABLE "passkeys_credentials" ADD COLUMN prf_enabled `}},
 		{"from-current", "From the present version on nothing.", gormstore.Schema{}, "sqlite", gormstore.SchemaVersion, nil},
 		{"from-later", "Nor from a later one.", gormstore.Schema{}, "sqlite", gormstore.SchemaVersion + 1, nil},
 		{"unknown", "Nothing for a database that is not supported.", gormstore.Schema{}, "sqlserver", 0, nil},

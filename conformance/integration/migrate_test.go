@@ -27,7 +27,7 @@ func testVersions(t *testing.T, open opener) {
 		name, says string
 		test       func(*testing.T, opener)
 	}{
-		{"frozen", "The statements that make version 1 are those that made it.", versionFrozen},
+		{"frozen", "The statements that make versions 1 and 2 are those that made them.", versionFrozen},
 		{"twice", "Migrate leaves alone what is there.", migrateTwice},
 		{"concurrently", "Any number of processes may migrate at once, from nothing and from version 1.", migrateConcurrently},
 		{"half-way", "Migrate goes on where another was interrupted.", migrateHalfWay},
@@ -62,8 +62,11 @@ func versionFrozen(t *testing.T, open opener) {
 	for _, statement := range version1DDL[dialect] {
 		want = append(want, fmt.Sprintf(statement, s.CredentialsTable))
 	}
+	for _, statement := range version2DDL[dialect] {
+		want = append(want, fmt.Sprintf(statement, s.CredentialsTable))
+	}
 	all := s.DDL(dialect, 0)
-	if got := all[:len(all)-len(s.DDL(dialect, 1))]; !slices.Equal(got, want) {
+	if got := all[:len(all)-len(s.DDL(dialect, 2))]; !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
@@ -244,7 +247,7 @@ func migratePasskeys(t *testing.T, open opener) {
 	}
 	var null int
 	if err := db.Raw("SELECT COUNT(*) FROM " + s.CredentialsTable + " WHERE rp_id IS NULL OR user_handle IS NULL OR handle_unknown IS NULL" +
-		" OR spent IS NULL OR discoverable_known IS NULL").Row().Scan(&null); err != nil || null != 0 {
+		" OR spent IS NULL OR discoverable_known IS NULL OR prf_enabled IS NULL").Row().Scan(&null); err != nil || null != 0 {
 		t.Errorf("%d rows with NULL; %v", null, err)
 	}
 	r := s.NewCredentials(db)
@@ -293,7 +296,7 @@ func besideVersion1(t *testing.T, open opener) {
 	ctx := t.Context()
 	c := passkeys.Credential{ID: []byte{1}, UserID: "alice", PublicKey: []byte{0xa5}, Algorithm: -7, CreatedAt: time.Now()}
 	ours := passkeys.Credential{
-		ID: []byte{2}, UserID: "alice", PublicKey: []byte{0xa5}, Discoverable: passkeys.NotDiscoverable, RPID: "localhost", Spent: []byte{1}, Version: 7,
+		ID: []byte{2}, UserID: "alice", PublicKey: []byte{0xa5}, Discoverable: passkeys.NotDiscoverable, PRFEnabled: true, RPID: "localhost", Spent: []byte{1}, Version: 7,
 	}
 	for _, err := range []error{
 		v1.add(ctx, c), r.Add(ctx, ours),
@@ -308,7 +311,7 @@ func besideVersion1(t *testing.T, open opener) {
 	}
 	got, err := r.Get(ctx, ours.ID)
 	if err != nil || got.DeviceName != "Phone" || got.Quarantined() || got.RPID != "localhost" || !bytes.Equal(got.Spent, ours.Spent) ||
-		got.Discoverable != passkeys.NotDiscoverable || got.Version < 7+4 {
+		got.Discoverable != passkeys.NotDiscoverable || !got.PRFEnabled || got.Version < 7+4 {
 		t.Errorf("after version 1 has written it: %+v; %v", got, err)
 	}
 	if err := v1.delete(ctx, "alice", ours.ID); err != nil {

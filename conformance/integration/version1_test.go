@@ -87,6 +87,31 @@ var version1DDL = map[string][]string{
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4`},
 }
 
+// version2DDL is what made version 2 of it, and never changes either.
+var version2DDL = map[string][]string{
+	"sqlite": {
+		`ALTER TABLE "%[1]s" ADD COLUMN rp_id TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN user_handle BLOB NOT NULL DEFAULT x''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN handle_unknown BOOLEAN NOT NULL DEFAULT FALSE`,
+		`ALTER TABLE "%[1]s" ADD COLUMN spent BLOB NOT NULL DEFAULT x''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN discoverable_known BOOLEAN NOT NULL DEFAULT FALSE`,
+	},
+	"postgres": {
+		`ALTER TABLE "%[1]s" ADD COLUMN rp_id TEXT NOT NULL DEFAULT ''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN user_handle BYTEA NOT NULL DEFAULT ''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN handle_unknown BOOLEAN NOT NULL DEFAULT FALSE`,
+		`ALTER TABLE "%[1]s" ADD COLUMN spent BYTEA NOT NULL DEFAULT ''`,
+		`ALTER TABLE "%[1]s" ADD COLUMN discoverable_known BOOLEAN NOT NULL DEFAULT FALSE`,
+	},
+	"mysql": {
+		"ALTER TABLE `%[1]s` ADD COLUMN rp_id VARCHAR(253) NOT NULL DEFAULT ''",
+		"ALTER TABLE `%[1]s` ADD COLUMN user_handle VARBINARY(64) NOT NULL DEFAULT ''",
+		"ALTER TABLE `%[1]s` ADD COLUMN handle_unknown BOOLEAN NOT NULL DEFAULT FALSE",
+		"ALTER TABLE `%[1]s` ADD COLUMN spent VARBINARY(1024) NOT NULL DEFAULT ''",
+		"ALTER TABLE `%[1]s` ADD COLUMN discoverable_known BOOLEAN NOT NULL DEFAULT FALSE",
+	},
+}
+
 // version1 is gormstore as it was at version 1 of the table: these are its
 // statements, and never change.
 type version1 struct {

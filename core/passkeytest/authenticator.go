@@ -157,6 +157,16 @@ type Authenticator struct {
 	// which Create otherwise answers with {"rk": true} when it is asked for.
 	NoCredProps bool
 
+	// PRF answers the prf extension at Create with {"enabled": true}, when it is
+	// asked for (WebAuthn Level 3 §10.1.4). The results, which are the page's to
+	// keep, are not in the answers: a page that sends them needs Corrupt.
+	PRF bool
+
+	// CredProtect follows the credentialProtectionPolicy of Create, and says so in
+	// the authenticator data (CTAP 2.1 §12.1). One that sets another level needs
+	// Alter.
+	CredProtect bool
+
 	// Rand is where random credential IDs come from, so that a test can fix
 	// them. Nil means crypto/rand. It is read by one goroutine at a time.
 	Rand io.Reader
@@ -221,7 +231,7 @@ func (a *Authenticator) Create(options []byte) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.prepare("webauthn.create", opts.Challenge, FlagAttestedData, c)
+	r, err := a.prepare("webauthn.create", opts.Challenge, FlagAttestedData, c, a.protect(opts.Extensions.CredentialProtectionPolicy))
 	if err != nil {
 		return nil, err
 	}
@@ -238,6 +248,9 @@ func (a *Authenticator) Create(options []byte) (json.RawMessage, error) {
 	}
 	if opts.Extensions.CredProps && !a.NoCredProps {
 		r.ClientExtensionResults["credProps"] = map[string]any{"rk": true}
+	}
+	if opts.Extensions.PRF != nil && a.PRF {
+		r.ClientExtensionResults["prf"] = map[string]any{"enabled": true}
 	}
 	answer, err := a.finish(r)
 	if err != nil {
@@ -265,7 +278,7 @@ func (a *Authenticator) Get(options []byte) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.prepare("webauthn.get", opts.Challenge, 0, c)
+	r, err := a.prepare("webauthn.get", opts.Challenge, 0, c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +307,7 @@ func (a *Authenticator) Clone() *Authenticator {
 		BackupEligible: a.BackupEligible, BackupState: a.BackupState,
 		Counter: a.Counter, FixedCount: a.FixedCount,
 		CredentialID: slices.Clone(a.CredentialID), UserHandle: slices.Clone(a.UserHandle),
-		OmitUserHandle: a.OmitUserHandle, NoCredProps: a.NoCredProps,
+		OmitUserHandle: a.OmitUserHandle, NoCredProps: a.NoCredProps, PRF: a.PRF, CredProtect: a.CredProtect,
 		Rand: a.Rand, Alter: a.Alter, Corrupt: a.Corrupt,
 		credentials: a.Credentials(),
 	}
@@ -453,9 +466,22 @@ func (a *Authenticator) flags() (flags Flags) {
 	return flags
 }
 
+// protect returns the extension outputs that go with a credential protection
+// policy, or nil.
+func (a *Authenticator) protect(policy string) []byte {
+	level := 1 + slices.Index([]string{"userVerificationOptional", "userVerificationOptionalWithCredentialIDList", "userVerificationRequired"}, policy)
+	if !a.CredProtect || level == 0 {
+		return nil
+	}
+	return appendCBOR(nil, cborMap{"credProtect": level})
+}
+
 // prepare begins a response, up to the data that is signed. What it gives to
 // Alter is copied, for Alter may write to it.
-func (a *Authenticator) prepare(ceremony string, challenge []byte, flags Flags, c Credential) (*Response, error) {
+func (a *Authenticator) prepare(ceremony string, challenge []byte, flags Flags, c Credential, extensions []byte) (*Response, error) {
+	if extensions != nil {
+		flags |= FlagExtensionData
+	}
 	client := ClientData{
 		Type:        ceremony,
 		Challenge:   encodeBase64(challenge),
@@ -471,6 +497,7 @@ func (a *Authenticator) prepare(ceremony string, challenge []byte, flags Flags, 
 		AAGUID:       a.AAGUID,
 		CredentialID: slices.Clone(c.ID),
 		PublicKey:    slices.Clone(c.PublicKey),
+		Extensions:   extensions,
 	}
 	if a.Alter != nil {
 		a.Alter(&client, &auth)

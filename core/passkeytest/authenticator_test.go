@@ -35,7 +35,7 @@ const (
 		"user": {"id": "YWxpY2U", "name": "alice", "displayName": "Alice"},
 		"challenge": "Y3JlYXRl",
 		"pubKeyCredParams": [{"type": "public-key", "alg": -7}, {"type": "public-key", "alg": -257}],
-		"extensions": {"credProps": true},
+		"extensions": {"credProps": true, "prf": {}, "credentialProtectionPolicy": "userVerificationRequired"},
 		"timeout": 60000
 	}`
 	request = `{"challenge": "Z2V0", "rpId": "example.org", "userVerification": "required"}`
@@ -335,6 +335,17 @@ func TestSettings(t *testing.T) {
 		{"NoCredProps", "old browsers do not answer the extension",
 			func(a *passkeytest.Authenticator) { a.NoCredProps = true },
 			func(made, used answer) bool { return strings.Contains(made.json, `"clientExtensionResults":{}`) }},
+		{"PRF", "is answered where it is asked for, without the results",
+			func(a *passkeytest.Authenticator) { a.PRF = true },
+			func(made, used answer) bool {
+				return strings.Contains(made.json, `"prf":{"enabled":true}`) && !strings.Contains(used.json, "prf")
+			}},
+		{"CredProtect", "the level that was asked for, at Create alone",
+			func(a *passkeytest.Authenticator) { a.CredProtect = true },
+			func(made, used answer) bool {
+				return made.auth.Flags&passkeytest.FlagExtensionData != 0 && len(used.AuthenticatorData) == 37 &&
+					strings.HasSuffix(string(made.auth.PublicKey), "\xa1\x6bcredProtect\x03")
+			}},
 		{"Algorithm", "used although the options do not offer it",
 			func(a *passkeytest.Authenticator) { a.Algorithm = passkeytest.EdDSA },
 			func(made, used answer) bool { return made.PublicKeyAlgorithm == passkeytest.EdDSA }},
@@ -454,7 +465,7 @@ func TestCloneCopiesSettings(t *testing.T) {
 		UserNotPresent: true, UserNotVerified: true, BackupEligible: true, BackupState: true,
 		Counter: passkeytest.CounterFixed, FixedCount: 1,
 		CredentialID: []byte("id"), UserHandle: []byte("user"), OmitUserHandle: true,
-		NoCredProps: true, Rand: strings.NewReader(""),
+		NoCredProps: true, PRF: true, CredProtect: true, Rand: strings.NewReader(""),
 		Alter:   func(*passkeytest.ClientData, *passkeytest.AuthenticatorData) {},
 		Corrupt: func(*passkeytest.Response) {},
 	}

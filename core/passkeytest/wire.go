@@ -143,7 +143,9 @@ type options struct {
 	PubKeyCredParams   []parameters `json:"pubKeyCredParams"`
 	ExcludeCredentials []descriptor `json:"excludeCredentials"`
 	Extensions         struct {
-		CredProps bool `json:"credProps"`
+		CredProps                  bool      `json:"credProps"`
+		PRF                        *struct{} `json:"prf"`
+		CredentialProtectionPolicy string    `json:"credentialProtectionPolicy"`
 	} `json:"extensions"`
 
 	RPID             string       `json:"rpId"`

@@ -221,8 +221,8 @@ var guards = []guard{
 
 	// Registration.
 	{rule: "finish belongs to who began", file: "core/registration.go", old: `if r.UserID != "" && r.UserID != c.userID {`, new: "if false {"},
-	{rule: "only what began as an upgrade is made unasked", file: "core/registration.go", old: "Conditional: c.mode == ModeUpgrade}", new: "Conditional: true}"},
-	{rule: "an upgrade may be made unasked", file: "core/registration.go", old: "Conditional: c.mode == ModeUpgrade}", new: "Conditional: false}"},
+	{rule: "only what began as an upgrade is made unasked", file: "core/registration.go", old: "Conditional: c.mode == ModeUpgrade,", new: "Conditional: true,"},
+	{rule: "an upgrade may be made unasked", file: "core/registration.go", old: "Conditional: c.mode == ModeUpgrade,", new: "Conditional: false,"},
 	{rule: "an upgrade needs a grant", file: "core/registration.go", old: "a.redeem(ctx, forUpgrade, r.Grant)", new: "a.redeem(ctx, forRegistration, r.Grant)"},
 	{rule: "a grant is the user's", file: "core/registration.go", old: "if c.userID != r.User.ID {", new: "if false {"},
 	{rule: "a grant is good for two minutes", file: "core/upgrade.go", old: "ModeUpgrade, userID, upgradeTTL)", new: "ModeUpgrade, userID, p.cfg.ChallengeTTL)"},
@@ -477,6 +477,30 @@ var guards = []guard{
 	{rule: "an AAGUID in the environment is one", file: "core/env.go", old: "id, err := ParseAAGUID(s)\n			if err != nil && failed == nil {", new: "id, err := ParseAAGUID(s)\n			if err != nil && false {"},
 	{rule: "an algorithm in the environment is one", file: "core/env.go", old: "		failed = ErrConfiguration.explained(fmt.Sprintf(\"%s: %q is not supported\", envNames(\"Algorithms\"), name))\n", new: ""},
 	{rule: "the environment is checked", file: "core/env.go", old: "failed = cfg.validate(envNames)", new: "_ = cfg.validate"},
+
+	// Extensions.
+	{rule: "an enforced protection is there", file: "core/internal/engine/engine.go", old: "if protection(auth) < require.Protection {", new: "if false {"},
+	{rule: "an enforced protection is no weaker", file: "core/internal/engine/engine.go", old: "if protection(auth) < require.Protection {", new: "if protection(auth) == 0 && require.Protection > 0 {"},
+	{rule: "an enforced protection is looked for", file: "core/registration.go", old: ", Protection: p.cfg.Extensions.protection()})", new: "})"},
+	{rule: "a protection that is not enforced is a wish", file: "core/extensions.go", old: "	if e.EnforceCredentialProtection {\n", new: "	if true {\n"},
+	{rule: "outputs that nobody asked for say nothing of prf", file: "core/registration.go", old: "p.cfg.Extensions.PRF && response.PRFEnabled(),", new: "response.PRFEnabled(),"},
+	{rule: "odd outputs of prf say nothing", file: "core/internal/engine/response.go", old: "== nil && enabled", new: "!= nil || enabled"},
+	{rule: "salts that fail begin nothing", file: "core/extensions.go", old: "		case err != nil:\n", new: "		case false:\n"},
+	{rule: "a second salt has a first", file: "core/extensions.go", old: "case len(s.First) == 0 && len(s.Second) > 0:", new: "case false:"},
+	{rule: "salts are the user's", file: "core/extensions.go", old: "salts(ctx, userID, listed[i].ID)", new: `salts(ctx, "", listed[i].ID)`},
+	{rule: "the listed have salts of their own, decoys too", file: "core/extensions.go", old: "	case len(listed) == 0:\n", new: "	case true:\n"},
+	{rule: "an upgrade's protection asks for no verification", file: "core/registration.go", old: `extensions.CredentialProtectionPolicy = ""`, new: ""},
+	{rule: "an enforced protection is asked for by an upgrade too", file: "core/registration.go", old: " && !extensions.EnforceCredentialProtectionPolicy {", new: " {"},
+	{rule: "salts go with prf", file: "core/extensions.go", old: "case e.PRFSalts != nil && !e.PRF:", new: "case false:"},
+	{rule: "what is enforced protects", file: "core/extensions.go", old: "case e.EnforceCredentialProtection && e.CredentialProtection.level() < 2:", new: "case false:"},
+	{rule: "passkeys for the verified can be made", file: "core/extensions.go", old: "case e.CredentialProtection == CredentialProtectionRequired && cfg.UserVerification != UserVerificationRequired:", new: "case false:"},
+	{rule: "passkeys for the verified can confirm", file: "core/extensions.go", old: "case e.CredentialProtection == CredentialProtectionRequired && cfg.ConfirmationUserVerification == UserVerificationDiscouraged:", new: "case false:"},
+	{rule: "extra inputs of a registration are none that there are", file: "core/extensions.go", old: "Extra: e.CreationExtra}); err != nil {", new: "Extra: e.CreationExtra}); err != nil && false {"},
+	{rule: "extra inputs of a sign-in are none that there are", file: "core/extensions.go", old: "Extra: e.RequestExtra}); err != nil {", new: "Extra: e.RequestExtra}); err != nil && false {"},
+	{rule: "extra request options hold no extensions", file: "core/config.go", old: "Extensions: RequestExtensions{PRF: &PRFInputs{}}, Extra", new: "Extra"},
+	{rule: "extra inputs are copied", file: "core/config.go", old: "cfg.Extensions.CreationExtra, cfg.Extensions.RequestExtra = cloneExtra(cfg.Extensions.CreationExtra), cloneExtra(cfg.Extensions.RequestExtra)", new: ""},
+	{rule: "extra inputs may be all there are", file: "core/options.go", old: " || len(known) == 0 {", new: " {"},
+	{rule: "a switch in the environment is true or false", file: "core/env.go", old: `if s != "" && s != "true" && s != "false" && failed == nil {`, new: "if false {"},
 
 	// Credentials and their records.
 	{rule: "a credential's id is 1 to 1,023 bytes", file: "core/credential.go", old: "case len(c.ID) == 0 || len(c.ID) > maxCredentialID:", new: "case false:"},

@@ -48,6 +48,7 @@ const (
 	PublicKeyInvalid           = "public_key_invalid"
 	CredentialIDInvalid        = "credential_id_invalid"
 	SignatureInvalid           = "signature_invalid"
+	ProtectionMissing          = "protection_missing"
 )
 
 // Failure is the one error of this package: which rule was broken, and where it
@@ -108,6 +109,9 @@ type Requirements struct {
 	// §5.1.3). Then nobody need be present (§7.1 step 15), nor verified; and no page
 	// of another site may embed the one that asked, whatever TopOrigins say.
 	Conditional bool
+	// Protection is the least level of the extension credProtect that the
+	// authenticator must say it has set; 0 asks for nothing (CTAP 2.1 §12.1).
+	Protection uint64
 }
 
 // VerifyAssertion verifies a sign-in's response (WebAuthn L3 §7.2) against the
@@ -192,6 +196,9 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	if !slices.Contains(rp.Algorithms, algorithm) {
 		return nil, fail(AlgorithmNotAllowed)
 	}
+	if protection(auth) < require.Protection {
+		return nil, fail(ProtectionMissing)
+	}
 	format := object.Format
 	if !ValidFormat(format) {
 		return nil, fail(AttestationMalformed)
@@ -270,6 +277,15 @@ func authenticatorData(a *protocol.AuthenticatorData) AuthenticatorData {
 		BackupEligible: a.Flags.HasBackupEligible(),
 		BackupState:    a.Flags.HasBackupState(),
 	}
+}
+
+// protection is the level of credProtect that the authenticator says it has set, 0
+// where it says nothing of the kind.
+func protection(a *protocol.AuthenticatorData) uint64 {
+	var outputs map[string]any
+	_ = webauthncbor.Unmarshal(a.ExtData, &outputs) // read once already, or not there
+	level, _ := outputs["credProtect"].(uint64)
+	return level
 }
 
 // ValidFormat reports whether s can be the identifier of an attestation statement

@@ -102,6 +102,14 @@ func (r *Response) HoldsPRFResults() (holds bool) {
 	return holds
 }
 
+// PRFEnabled reports whether the client says that the credential derives keys
+// (WebAuthn L3 §10.1.4). Unsigned, like every client output: what is odd about it
+// says nothing.
+func (r *AttestationResponse) PRFEnabled() bool {
+	enabled := false
+	return strictjson.Read(r.extensions, strictjson.Object("prf", strictjson.Bool("enabled", &enabled))) == nil && enabled
+}
+
 // Transports returns the client's hints on how to reach the authenticator:
 // those that exist, each once. It is unsigned and a hint, so what is odd about
 // it is dropped, not refused.

@@ -209,6 +209,23 @@ func TestDiscoverable(t *testing.T) {
 	}
 }
 
+func TestPRFEnabled(t *testing.T) {
+	for extensions, want := range map[string]bool{
+		`{"prf":{"enabled":true}}`:                        true,
+		`{"x":1,"prf":{"x":[],"enabled":true}}`:           true,
+		`{"prf":{"enabled":false}}`:                       false,
+		`{"prf":{"enabled":true,"enabled":true}}`:         false,
+		`{"prf":{"enabled":true},"prf":{"enabled":true}}`: false,
+		`{"prf":{"enabled":1}}`:                           false,
+		`{"prf":{"enabled":true}`:                         false,
+		`[]`:                                              false,
+	} {
+		if r := (AttestationResponse{Response: Response{extensions: []byte(extensions)}}); r.PRFEnabled() != want {
+			t.Errorf("%s: want %v", extensions, want)
+		}
+	}
+}
+
 func TestHoldsPRFResults(t *testing.T) {
 	const assertion = `{"id":"aWQ","rawId":"aWQ","type":"public-key","clientExtensionResults":{},` +
 		`"response":{"clientDataJSON":"e30","authenticatorData":"YXV0aA","signature":"c2ln"}}`

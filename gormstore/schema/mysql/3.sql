@@ -1,0 +1,1 @@
+ALTER TABLE passkeys_credentials ADD COLUMN prf_enabled BOOLEAN NOT NULL DEFAULT FALSE;
