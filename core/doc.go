@@ -37,7 +37,7 @@
 //	POST   /confirm/begin        {}, or {"request"}; options for navigator.credentials.get
 //	POST   /confirm/finish       {"credential", "state", "cookie"?}
 //	POST   /outcome              {"mode", "outcome", "ms"}; where [ClientObserver] listens
-//	GET    /client.js            the browser's half, with /words.js, /elements.js and the types of each
+//	GET    /client.js            the browser's half, with /words.js, /elements.js, /extensions.js and the types of each
 //
 // Each begin answers {"publicKey": options, "state": text}. The options are the
 // JSON forms of WebAuthn L3 §5.4 and §5.5, which the browser's own
@@ -101,6 +101,14 @@
 //
 // After the error credential_not_found, signalUnknownCredential takes the id of the
 // passkey that the page has sent.
+//
+// # Extensions
+//
+// [Extensions] asks passkeys for more than a signature: for keys that only the page
+// gets to see, which open what the server keeps and cannot read; for room to keep a
+// little data; and to hide from whoever was not verified. On the page that is
+// extensions.js. What a browser or an authenticator answers without having been asked
+// is ignored.
 //
 // # Confirmed operations
 //

@@ -700,6 +700,8 @@ func ExampleRoutes() {
 	// GET /client.js
 	// GET /elements.d.ts
 	// GET /elements.js
+	// GET /extensions.d.ts
+	// GET /extensions.js
 	// GET /words.d.ts
 	// GET /words.js
 }

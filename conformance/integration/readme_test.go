@@ -21,6 +21,7 @@ import (
 var readmeImports = map[string]string{
 	"fmt": "fmt", "importer": "github.com/passkeys-go/passkeys/core/importer", "io": "io", "sql": "database/sql",
 	"os":     "os",
+	"sha256": "crypto/sha256",
 	"client": "github.com/passkeys-go/passkeys/core/client",
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v5", "echo5": "github.com/passkeys-go/passkeys/echopasskeys/echo5",
@@ -66,7 +67,7 @@ var (
 )
 
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md", "docs/import.md"}
+var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md"}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.
@@ -117,7 +118,7 @@ func TestReadmeScripts(t *testing.T) {
 	args := []string{"--ignoreConfig", "--noEmit", "--allowJs", "--checkJs", "--strict", "false", "--target", "es2024",
 		"--lib", "es2024,dom,dom.iterable", "--module", "esnext", "--moduleResolution", "bundler", "--moduleDetection", "force", "--types", ""}
 	for i, source := range readmeBlocks(t, readmeScript, 8) {
-		source = strings.NewReplacer("/auth/passkeys/client.js'", client+"/client.js'", "/auth/passkeys/words.js'", client+"/words.js'",
+		source = strings.NewReplacer("/auth/passkeys/client.js'", client+"/client.js'", "/auth/passkeys/words.js'", client+"/words.js'", "/auth/passkeys/extensions.js'", client+"/extensions.js'",
 			"'passkeys-go'", "'"+client+"/client.js'").Replace(source)
 		args = append(args, write(fmt.Sprint("block", i, ".js"), source))
 	}

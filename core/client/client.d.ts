@@ -16,7 +16,12 @@ export interface Options {
   fetch?: typeof fetch;
   /** Tells the server's observer how a prompt ended of which it would hear nothing otherwise. Default: false. */
   beacon?: boolean;
+  /** Takes the place of navigator.credentials, such as what extensions.js makes for keys and data that a passkey keeps. */
+  container?: Container;
 }
+
+/** What is used of navigator.credentials. */
+export type Container = Pick<CredentialsContainer, 'create' | 'get'>;
 
 export interface Passkeys {
   /** Whether the browser knows of passkeys at all. */

@@ -1,7 +1,8 @@
 // Package client is the browser's half of passkeys: an ES module that performs
 // the ceremonies, words for what can go wrong in them, two custom elements that
-// are a whole front end, and their types. The routes of package passkeys serve
-// these files beside themselves, so that page and server never differ in version:
+// are a whole front end, what extensions give to a page, and their types. The
+// routes of package passkeys serve these files beside themselves, so that page and
+// server never differ in version:
 //
 //	<script type="module" src="/auth/passkeys/elements.js"></script>
 //	<passkey-sign-in></passkey-sign-in>
@@ -26,8 +27,8 @@ var embedded embed.FS
 
 // File is one of the files that pages load.
 type File struct {
-	// Name is how it is called in the URL: client.js, words.js, elements.js, or
-	// one of these with .d.ts in place of .js.
+	// Name is how it is called in the URL: client.js, words.js, elements.js,
+	// extensions.js, or one of these with .d.ts in place of .js.
 	Name string
 	// Version is its content's hash, so that it changes when the file does.
 	Version string

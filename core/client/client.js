@@ -34,7 +34,7 @@ const codes = {
   TypeError: 'bad_options',
 };
 
-export function passkeys({ base = new URL('.', import.meta.url).href, headers, credentials, beacon, fetch: send } = {}) {
+export function passkeys({ base = new URL('.', import.meta.url).href, headers, credentials, beacon, fetch: send, container } = {}) {
   base = base.replace(/\/*$/, '');
   let fresh; // the proof that it was still them, not long ago: it names no operation
 
@@ -105,7 +105,7 @@ export function passkeys({ base = new URL('.', import.meta.url).href, headers, c
       armed?.(mine, publicKey.timeout);
       credential = await serialize(
         await Promise.race([
-          navigator.credentials[create ? 'create' : 'get']({ publicKey: await parse(create, publicKey), signal, mediation, uiMode }),
+          (container ?? navigator.credentials)[create ? 'create' : 'get']({ publicKey: await parse(create, publicKey), signal, mediation, uiMode }),
           // Where a password manager has taken the prompt's place, it may not listen.
           new Promise((_, reject) => signal.addEventListener('abort', () => setTimeout(reject, 1e3))),
         ]),
@@ -117,8 +117,9 @@ export function passkeys({ base = new URL('.', import.meta.url).href, headers, c
       if (code === 'wrong_site') complain(rpId);
       if (signal.aborted) code = 'aborted';
       else if (beacon) {
-        const outcome = JSON.stringify({ mode, outcome: code, ms });
-        quietly(() => navigator.sendBeacon(base + '/outcome', new Blob([outcome], { type: 'application/json' })));
+        quietly(() =>
+          navigator.sendBeacon(base + '/outcome', new Blob([JSON.stringify({ mode, outcome: code, ms })], { type: 'application/json' })),
+        );
       }
       throw new PasskeyError(code, { cause, ms });
     }
@@ -281,7 +282,7 @@ async function parse(create, options) {
   const { rp, ...rest } = options;
   return (
     (await quietly(() => PublicKeyCredential[create ? 'parseCreationOptionsFromJSON' : 'parseRequestOptionsFromJSON'](options))) ?? {
-      ...JSON.parse(JSON.stringify(rest), (key, value) => (key === 'id' || key === 'challenge' ? bytes(value) : value)),
+      ...JSON.parse(JSON.stringify(rest), (key, value) => (/^(id|challenge|first|second)$/.test(key) ? bytes(value) : value)),
       rp,
     }
   );

@@ -60,7 +60,7 @@ func TestFiles(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"client.d.ts", "client.js", "elements.d.ts", "elements.js", "words.d.ts", "words.js"}; !slices.Equal(names, want) {
+	if want := []string{"client.d.ts", "client.js", "elements.d.ts", "elements.js", "extensions.d.ts", "extensions.js", "words.d.ts", "words.js"}; !slices.Equal(names, want) {
 		t.Errorf("the files are %q; want %q", names, want)
 	}
 }

@@ -359,6 +359,12 @@ func (b *Tab) NewAuthenticatorWith(change func(*webauthn.VirtualAuthenticatorOpt
 	return &Authenticator{b, added.AuthenticatorID}
 }
 
+// Unplug takes the device away.
+func (a *Authenticator) Unplug() {
+	a.b.Helper()
+	Call(a.b, webauthn.RemoveVirtualAuthenticator, webauthn.RemoveVirtualAuthenticatorParams{AuthenticatorID: a.id})
+}
+
 // Present says whether the user is at this device: the one that they are at
 // answers.
 func (a *Authenticator) Present(yes bool) {

@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,13 @@ func sentence(t testing.TB, text string) {
 	if t.Failed() {
 		t.Log(text)
 	}
+}
+
+// asksForKeys has two salts, the same for all.
+func asksForKeys(c *passkeys.Config) {
+	c.Extensions = passkeys.Extensions{PRF: true, PRFSalts: func(context.Context, string, []byte) (passkeys.PRFSalts, error) {
+		return passkeys.PRFSalts{First: []byte{0xfb, 0xff}, Second: []byte{1}}, nil
+	}}
 }
 
 // registered is how most rows begin.
@@ -508,6 +516,71 @@ var rows = []row{
 			return fetch(url, init);
 		} });
 		await fails(careless.signIn(), 'prf_results_present');`},
+	{name: "a container", sentence: "It adds the page's inputs to the server's, and the page gets what comes out, and whose it is.", config: asksForKeys, script: `
+		const first = crypto.getRandomValues(new Uint8Array(32)).buffer;
+		device.extensions = () => ({ prf: { enabled: true, results: { first } } });
+		const heard = [];
+		const own = passkeys({ container: extensions({
+			inputs: async (publicKey, kind) => ({ largeBlob: kind === 'get' ? { read: true } : undefined, minPinLength: publicKey.rp?.id === 'localhost' }),
+			outputs: (...all) => heard.push(all),
+		}) });
+		await own.register();
+		await own.signIn();
+		const [created, got] = device.calls.map((c) => c.options.publicKey.extensions);
+		equal([created.credProps, !!created.prf, created.minPinLength], [true, true, true]);
+		equal([!!got.prf, got.largeBlob, got.minPinLength], [true, { read: true }, false]);
+		equal(heard.map(([results, id, kind]) => [results.prf.results.first === first, id, kind]), ['create', 'get'].map((kind) => [true, base64url(device.passkeys[0].id), kind]));
+		const bodies = await Promise.all(['/register/finish', '/authenticate/finish'].map(posted));
+		equal(JSON.stringify(bodies).includes(base64url(first)), false, 'leaked');`},
+	{name: "a container of nothing", sentence: "Without inputs and outputs it asks as the browser would be asked, and another may be behind it.", script: `
+		const { credentials } = navigator;
+		const kinds = [];
+		const behind = { create: (o) => (kinds.push('create'), credentials.create(o)), get: (o) => (kinds.push('get'), credentials.get(o)) };
+		const own = passkeys({ container: extensions({ container: behind }) });
+		await own.register();
+		await own.signIn();
+		equal(kinds, ['create', 'get']);
+		await passkeys({ container: extensions() }).signIn();
+		equal(device.calls.at(-1).options.publicKey.extensions, {});`},
+	{name: "outputs that throw", sentence: "What a page makes of them ends no ceremony: the passkey is there. Nor does a password manager without any.", errors: []string{"mine", "Illegal"}, script: `
+		const own = passkeys({ container: extensions({ outputs: async () => { throw new Error('mine'); } }) });
+		equal((await own.register()).status, 'ok');
+		device.bad = true;
+		equal((await passkeys({ container: extensions({ outputs: () => 0 }) }).signIn()).status, 'ok');`},
+	{name: "outputs after an abort", sentence: "A passkey that answers when nobody waits any more gives no keys.", script: registered + `
+		let answer;
+		device.next.push(async (does) => { const late = await does(); await new Promise((resolve) => (answer = resolve)); return late; });
+		let heard = 0;
+		const own = passkeys({ container: extensions({ outputs: () => heard++ }) });
+		const ended = fails(own.signIn(), 'aborted');
+		await device.called(2);
+		while (!answer) await turn();
+		own.cancel();
+		answer();
+		await ended;
+		await own.signIn();
+		equal(heard, 1);`},
+	{name: "inputs that throw", sentence: "There is no prompt then.", script: registered + `
+		await fails(passkeys({ container: extensions({ inputs: () => { throw new Error('mine'); } }) }).signIn(), 'authenticator_failed');
+		equal(asked(), 1);`},
+	{name: "keys", sentence: "One secret is good for many keys, none of which can be taken out.", script: `
+		const secret = new Uint8Array(32).fill(7);
+		const [a, b, again] = await Promise.all(['a', 'b', 'a'].map((purpose) => deriveKey(secret, purpose)));
+		const iv = new Uint8Array(12);
+		const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, a, secret);
+		equal(base64url(sealed), '8ZzOO0TFFEJ0z7i1brS0dLZxNNbO3MKzyNdnjaszQuHSDmQvd6cR-kvsufzz7RFl'); // by another HKDF
+		equal(base64url(await crypto.subtle.decrypt({ name: 'AES-GCM', iv }, again, sealed)), base64url(secret));
+		for (const refused of [() => crypto.subtle.decrypt({ name: 'AES-GCM', iv }, b, sealed), () => crypto.subtle.exportKey('raw', a)]) {
+			if (await refused().then(() => true, () => false)) throw new Error('not refused');
+		}`},
+	{name: "salts by hand", sentence: "They too are read where the browser cannot.", config: asksForKeys, script: `
+		PublicKeyCredential.parseCreationOptionsFromJSON = PublicKeyCredential.parseRequestOptionsFromJSON = undefined;
+		await pk.register();
+		await pk.signIn({ username: 'ann' });
+		const [created, got] = device.calls.map((c) => c.options.publicKey.extensions.prf);
+		const [[id, { first, second }], ...more] = Object.entries(got.evalByCredential);
+		equal([id, base64url(first), base64url(second), more.length], [base64url(device.passkeys[0].id), base64url(Uint8Array.of(0xfb, 0xff)), base64url(Uint8Array.of(1)), 0]);
+		equal(base64url(created.eval.first), base64url(first));`},
 	{name: "parsing by hand", sentence: "Where the browser cannot read options from JSON, or fails at it, they are read by hand.", script: `
 		PublicKeyCredential.parseCreationOptionsFromJSON = throws('EncodingError');
 		PublicKeyCredential.parseCreationOptionsFromJSON = () => { throw new DOMException('', 'EncodingError'); };

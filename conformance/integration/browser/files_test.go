@@ -63,7 +63,7 @@ func TestTypes(t *testing.T) {
 		t.Fatal(err)
 	}
 	types, err := filepath.Glob(filepath.Join(root, "core", "client", "*.d.ts"))
-	if err != nil || len(types) != 3 {
+	if err != nil || len(types) != 4 {
 		t.Fatalf("the types are %q, %v", types, err)
 	}
 	args := append([]string{"--strict", "--noEmit", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", "", "testdata/usage.ts"}, types...)
@@ -94,7 +94,7 @@ func TestPackage(t *testing.T) {
 		files = append(files, f.Path)
 	}
 	slices.Sort(files)
-	want := []string{"LICENSE", "README.md", "client.d.ts", "client.js", "elements.d.ts", "elements.js", "package.json", "words.d.ts", "words.js"}
+	want := []string{"LICENSE", "README.md", "client.d.ts", "client.js", "elements.d.ts", "elements.js", "extensions.d.ts", "extensions.js", "package.json", "words.d.ts", "words.js"}
 	if !slices.Equal(files, want) {
 		t.Errorf("the package has %q; want %q", files, want)
 	}

@@ -1,6 +1,7 @@
 package browser_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -136,6 +137,115 @@ var virtualRows = []struct {
 			const bodies = [await posted('/register/finish'), await posted('/authenticate/finish')].flat();
 			equal(bodies[0].credential.clientExtensionResults.prf, { enabled: true });
 			equal(JSON.stringify(bodies).includes(secret), false);`)
+	}},
+	{"a key of a passkey", "Survives the end of the session, and opens what it closed; another passkey has another.", func(c *passkeys.Config) {
+		c.Extensions.PRF = true
+	}, func(v *virtual) {
+		plug := func() *browser.Authenticator {
+			return v.NewAuthenticatorWith(func(o *webauthn.VirtualAuthenticatorOptions) {
+				o.HasPrf, o.Transport = true, webauthn.AuthenticatorTransportUsb
+			})
+		}
+		v.phone.Present(false)
+		first := plug()
+		const keyed = `
+			let key, whose;
+			const keyed = passkeys({ container: extensions({ async outputs({ prf }, id) {
+				if (prf?.results) [key, whose] = [await deriveKey(prf.results.first, 'notes'), id];
+			} }) });
+			const algorithm = { name: 'AES-GCM', iv: new Uint8Array(12) };
+			const note = new TextEncoder().encode('for nobody else');
+		`
+		v.run(keyed + `
+			const { credentialId } = await keyed.register({ name: 'One' });
+			equal((await keyed.signIn()).status, 'ok');
+			equal(whose, credentialId);
+			localStorage.note = base64url(await crypto.subtle.encrypt(algorithm, key, note));`)
+		for _, how := range []string{`keyed.signIn()`, `keyed.signIn({ username: 'ann' })`, `keyed.autofill()`, `keyed.confirm()`} {
+			v.Load(v.site.local) // nothing is left of the page before
+			v.run(keyed + `
+				await ` + how + `;
+				equal(base64url(await crypto.subtle.encrypt(algorithm, key, note)), localStorage.note);
+				const sealed = Uint8Array.from(atob(localStorage.note.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt());
+				equal(new TextDecoder().decode(await crypto.subtle.decrypt(algorithm, key, sealed)), 'for nobody else');
+				const bodies = await Promise.all(['/register/finish', '/authenticate/finish', '/confirm/finish'].map(posted));
+				equal(bodies.flat().every((b) => !b.credential.clientExtensionResults.prf?.results), true, 'they stay');`)
+		}
+		first.Present(false)
+		plug()
+		v.run(keyed + `
+			await keyed.register({ name: 'Two' });
+			await keyed.signIn();
+			if (base64url(await crypto.subtle.encrypt(algorithm, key, note)) === localStorage.note) throw new Error('one key for both');`)
+		stored, err := v.site.store.ListByUser(v.Context(), user.ID)
+		if err != nil || len(stored) != 2 || !stored[0].PRFEnabled || !stored[1].PRFEnabled {
+			v.Errorf("stored %+v, %v", stored, err)
+		}
+	}},
+	{"salts of passkeys", "Each is asked with its own, and a passkey that has no prf signs in without.", func(c *passkeys.Config) {
+		c.Extensions = passkeys.Extensions{PRF: true, PRFSalts: func(_ context.Context, _ string, id []byte) (passkeys.PRFSalts, error) {
+			if id == nil {
+				return passkeys.PRFSalts{}, nil
+			}
+			return passkeys.PRFSalts{First: id, Second: []byte("the next")}, nil
+		}}
+	}, func(v *virtual) {
+		v.run(`equal((await pk.register()).status, 'ok'); equal((await pk.signIn({ username: 'ann' })).status, 'ok');`)
+		v.phone.Present(false)
+		v.NewAuthenticatorWith(func(o *webauthn.VirtualAuthenticatorOptions) {
+			o.HasPrf, o.Transport = true, webauthn.AuthenticatorTransportUsb
+		})
+		v.run(`
+			const heard = [];
+			const keyed = passkeys({ container: extensions({ outputs: ({ prf }) => heard.push(prf) }) });
+			await keyed.register();
+			await keyed.signIn({ username: 'ann' });
+			await keyed.signIn();
+			equal(heard.map((prf) => [prf.enabled, prf.results?.first.byteLength, prf.results?.second.byteLength]), [[true, null, null], [null, 32, 32], [null, null, null]]);`)
+		stored, err := v.site.store.ListByUser(v.Context(), user.ID)
+		if err != nil || len(stored) != 2 || stored[0].PRFEnabled || !stored[1].PRFEnabled {
+			v.Errorf("stored %+v, %v", stored, err)
+		}
+	}},
+	{"a large blob", "Is written at one sign-in, and read at the next; where it is required there is no passkey without.", func(c *passkeys.Config) {
+		c.Extensions.LargeBlob = passkeys.LargeBlobRequired
+	}, func(v *virtual) {
+		v.run(`await fails(pk.register(), 'cancelled');`) // on what has no room
+		v.keeps()
+		v.phone.Unplug()
+		v.NewAuthenticatorWith(func(o *webauthn.VirtualAuthenticatorOptions) {
+			o.HasLargeBlob, o.Transport = true, webauthn.AuthenticatorTransportUsb
+		})
+		v.run(`
+			const heard = [];
+			let ask;
+			const keeper = passkeys({ container: extensions({
+				inputs(publicKey, kind) {
+					if (kind === 'get') return { largeBlob: ask };
+				},
+				outputs: ({ largeBlob }) => heard.push(largeBlob),
+			}) });
+			await keeper.register();
+			ask = { write: new TextEncoder().encode('a note') };
+			await keeper.signIn({ username: 'ann' });
+			ask = { read: true };
+			await keeper.signIn();
+			const [made, wrote, { blob }] = heard;
+			equal([made.supported, wrote.written, new TextDecoder().decode(blob)], [true, true, 'a note']);
+			equal(JSON.stringify(await posted('/authenticate/finish')).includes(base64url(blob)), false);`)
+	}},
+	{"a protected passkey", "The authenticator says that it is, and answers whoever was verified.", func(c *passkeys.Config) {
+		c.UserVerification = passkeys.UserVerificationRequired
+		c.Extensions.CredentialProtection, c.Extensions.EnforceCredentialProtection = passkeys.CredentialProtectionRequired, true
+	}, func(v *virtual) {
+		v.run(`await fails(pk.register(), 'cancelled');`) // on what cannot
+		v.keeps()
+		v.phone.Unplug()
+		// Chromium's virtual authenticators can where they have credBlob too.
+		v.NewAuthenticatorWith(func(o *webauthn.VirtualAuthenticatorOptions) {
+			o.HasCredBlob, o.Transport = true, webauthn.AuthenticatorTransportUsb
+		})
+		v.run(`equal((await pk.register()).status, 'ok'); equal((await pk.signIn()).status, 'ok');`)
 	}},
 	{"another client", "@simplewebauthn/browser registers and signs in against the routes.", nil, func(v *virtual) {
 		v.run(`

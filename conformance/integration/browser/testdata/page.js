@@ -1,6 +1,7 @@
 // What the rows of client_test.go can use. The time is the test's: see later.
 import { base64url, device } from './authenticator.js';
 import { PasskeyError, passkeys } from '/auth/passkeys/client.js';
+import { deriveKey, extensions } from '/auth/passkeys/extensions.js';
 import { explain, words } from '/auth/passkeys/words.js';
 
 document.addEventListener('securitypolicyviolation', (e) => console.error('policy violated:', e.violatedDirective, e.blockedURI));
@@ -104,7 +105,7 @@ const asked = () => device.calls.length;
 const signalled = () => device.signalled.map(([name, argument]) => name.replace('signal', '') + (name === 'signalUnknownCredential' ? ' ' + argument.credentialId : ''));
 
 Object.assign(globalThis, {
-  base64url, device, PasskeyError, passkeys, explain, words, fake, later, woken, control, fault, posted, turn, waiting, armed, equal, fails, throws, hangs, well, another, asked, kinds, signalled,
+  base64url, deriveKey, device, extensions, PasskeyError, passkeys, explain, words, fake, later, woken, control, fault, posted, turn, waiting, armed, equal, fails, throws, hangs, well, another, asked, kinds, signalled,
   pk: passkeys(),
 });
 globalThis.loaded = true;

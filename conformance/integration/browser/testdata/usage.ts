@@ -1,7 +1,8 @@
-// Every function of client.js and words.js, used as it should be and as it should
+// Every function of client.js, words.js and extensions.js, used as it should be and as it should
 // not. TypeScript compiles this file; nobody runs it.
 import { passkeys, PasskeyError } from '../../../../core/client/client.js';
-import type { Code, Confirm, Confirmed, Options, Passkey, Passkeys, Registered, SignedIn } from '../../../../core/client/client.js';
+import { deriveKey, extensions } from '../../../../core/client/extensions.js';
+import type { Code, Confirm, Confirmed, Container, Options, Passkey, Passkeys, Registered, SignedIn } from '../../../../core/client/client.js';
 import { explain, words } from '../../../../core/client/words.js';
 import type { Words } from '../../../../core/client/words.js';
 
@@ -13,6 +14,23 @@ passkeys({ headers: () => new Headers() });
 passkeys({ url: '/auth' });
 // @ts-expect-error: what fetch takes, and nothing else
 passkeys({ credentials: 'always' });
+
+const container: Container = extensions({
+  inputs: (publicKey, kind) => (kind === 'create' ? undefined : { largeBlob: { read: true }, prf: { eval: { first: new Uint8Array(1) } } }),
+  async outputs({ prf, largeBlob }, id, kind) {
+    const key: CryptoKey | undefined = prf?.results && (await deriveKey(prf.results.first, 'notes'));
+    // @ts-expect-error: for what?
+    await deriveKey(prf!.results!.first);
+    void [key, largeBlob?.blob, id.length, kind === 'get'];
+  },
+  container: navigator.credentials,
+});
+passkeys({ container });
+passkeys({ container: extensions() });
+// @ts-expect-error: no such option
+extensions({ results: () => {} });
+// @ts-expect-error: half of one
+passkeys({ container: { get: navigator.credentials.get } });
 
 export async function everything(controller: AbortController): Promise<void> {
   const yes: boolean = pk.supported();
