@@ -363,6 +363,7 @@ func (r *reader) readHints() error {
 			c.Discoverable = passkeys.Discoverable
 		}
 	}
+	c.PRFEnabled, _, _ = r.truth(l.prf)
 	if clone, _, _ := r.truth(l.clone); clone {
 		r.warn(WarningClone)
 	}

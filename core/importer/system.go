@@ -58,7 +58,7 @@ type layout struct {
 	verified                            string
 	transports, aaguid, format, name    string
 	created, used                       string
-	discoverable, clone                 string
+	discoverable, clone, prf            string
 	rpID, attestation                   string
 	kind                                string // a passkey has one of these
 	kinds                               []string
@@ -174,7 +174,7 @@ func (s System) layout() (layout, bool) {
 			verified: "flags.userVerified", unsetFlags: true,
 			transports: "transport", aaguid: "authenticator.AAGUID", format: "attestationFormat|attestationType",
 			name: "name", created: "created_at", used: "last_used_at",
-			discoverable: "extensions.rk", clone: "authenticator.cloneWarning", attestation: "attestation.object",
+			discoverable: "extensions.rk", prf: "extensions.prfEnabled", clone: "authenticator.cloneWarning", attestation: "attestation.object",
 		}, true
 	case PasskeyRecord:
 		return layout{
@@ -188,7 +188,7 @@ func (s System) layout() (layout, bool) {
 func (l layout) columns() (names []string) {
 	for _, column := range []string{
 		l.object, l.id, l.key, l.record, l.user, l.userName, l.handleColumn, l.counter, l.eligible, l.deviceType, l.state, l.verified,
-		l.transports, l.aaguid, l.format, l.name, l.created, l.used, l.discoverable, l.clone, l.rpID, l.attestation,
+		l.transports, l.aaguid, l.format, l.name, l.created, l.used, l.discoverable, l.clone, l.prf, l.rpID, l.attestation,
 		l.kind, l.secondFactor, l.incomplete, l.primaries,
 	} {
 		if column != "" {

@@ -150,6 +150,8 @@ var traps = []struct {
 	{"an AAGUID of 17 bytes", "Nor one that is longer.", importer.SimpleWebAuthn, simple, `"name"`, `"aaguid":"\\xea9b8d664d011d213ce4b6b48cb575d400","name"`, "imported !aaguid_unknown", `"signCount":5,"transports":["usb"],"deviceName"`},
 	{"a long name", "A name is cut to what fits.", importer.SimpleWebAuthn, simple, `"Key"`, `"` + strings.Repeat("é", 65) + `"`, "imported !name_trimmed", `"deviceName":"` + strings.Repeat("é", 64) + `"`},
 	{"a name in control", "What controls a terminal is left out.", importer.SimpleWebAuthn, simple, `"Key"`, `" K\u0000e\u001by\u0085 "`, "imported !name_trimmed", `"deviceName":"Key"`},
+	{"the prf extension", "What derives keys goes on doing so.", importer.GoWebAuthn, gowa, `"flags"`, `"extensions":{"prfEnabled":true},"flags"`, "imported", `"prfEnabled":true`},
+	{"no prf extension", "What does not, does not.", importer.GoWebAuthn, gowa, `"flags"`, `"extensions":{"prfEnabled":false},"flags"`, "imported", `"signCount":5,"created`},
 	{"a cloneWarning", "It is reported, and nothing is quarantined for it.", importer.GoWebAuthn, gowa, `"cloneWarning":false`, `"cloneWarning":true`, "imported !clone_suspected", `"signCount":5,"created`},
 
 	// Times.
