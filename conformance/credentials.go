@@ -14,8 +14,9 @@ import (
 )
 
 // TestCredentials holds a repository to the contract of
-// [passkeys.CredentialRepository]. newRepo is called once for each row and
-// returns an empty repository; what it opens, it closes with t.Cleanup.
+// [passkeys.CredentialRepository], and one that is a [passkeys.CredentialScanner] to
+// that. newRepo is called once for each row and returns an empty repository; what it
+// opens, it closes with t.Cleanup.
 func TestCredentials(t *testing.T, newRepo func(testing.TB) passkeys.CredentialRepository) {
 	t.Helper()
 	test(t, credentialRows(), newRepo)
@@ -54,6 +55,8 @@ func credentialRows() []credentialRow {
 		{"delete", "Delete removes the credential and no other; its id is free again.", remove},
 		{"delete-ownership", "Delete of another user's credential is ErrCredentialNotFound and changes nothing.", deleteOwnership},
 		{"delete-concurrent", "A Delete that succeeds among concurrent Updates is not undone by any.", deleteConcurrent},
+		{"scan", "Scan, where there is one, returns all credentials of all users once, as Get does, in one order, and fewer than the limit only where there are no more.", scan},
+		{"scan-changes", "Scan goes on where it was, whatever is added, changed and removed between two pages, be it the one it goes on after.", scanChanges},
 		{"own-memory", "The caller may change what it passed in and what it got back.", ownMemory},
 		{"context", "A cancelled or expired context is an error for which errors.Is finds ctx.Err(), and changes nothing.", endedContext},
 	}
@@ -781,6 +784,115 @@ func deleteConcurrent(c *check, r passkeys.CredentialRepository) {
 	}
 }
 
+// walks calls Scan until there are no more, and does something after each page. It
+// returns what it got.
+func (c *check) walks(s passkeys.CredentialScanner, limit int, then func(page []passkeys.Credential)) (all []passkeys.Credential) {
+	for after := []byte(nil); ; {
+		page, err := s.Scan(c.ctx, after, limit)
+		if !c.is(err, nil, "Scan after %s, up to %d", credential(after), limit) {
+			return all
+		}
+		if len(page) > limit || len(all) > 1000 {
+			c.errorf("Scan up to %d: %d credentials after %d", limit, len(page), len(all))
+			return all
+		}
+		all = append(all, page...)
+		if len(page) < limit {
+			return all
+		}
+		after = bytes.Clone(page[limit-1].ID)
+		then(page)
+	}
+}
+
+func ids(credentials []passkeys.Credential) (ids []string) {
+	for _, cr := range credentials {
+		ids = append(ids, string(cr.ID))
+	}
+	return ids
+}
+
+func scan(c *check, r passkeys.CredentialRepository) {
+	s, ok := r.(passkeys.CredentialScanner)
+	if !ok {
+		return
+	}
+	long := bytes.Repeat([]byte{'x'}, 1023)
+	want := map[string]passkeys.Credential{}
+	for i, id := range [][]byte{{0}, {0, 0}, []byte("a"), []byte("A"), []byte("a "), []byte("á"), {0xff}, {0xff, 0xff}, []byte("%"), long, append(bytes.Clone(long[:1022]), 'y'), long[:255], long[:256]} {
+		cr := sample([]string{"alice", "bob", "Alice"}[i%3], id...)
+		if i%4 == 1 {
+			cr = quarantined(cr)
+		}
+		cr.CreatedAt = noon.Add(time.Duration(i*i%5) * time.Hour)
+		want[string(id)] = cr
+	}
+	if none := c.walks(s, 1, func([]passkeys.Credential) {}); len(none) != 0 {
+		c.errorf("Scan of none: %d credentials", len(none))
+	}
+	for _, cr := range want {
+		c.stored(r, cr)
+	}
+	var order []string
+	for _, limit := range []int{1, 2, 5, len(want) - 1, len(want), len(want) + 1, 500} {
+		got := c.walks(s, limit, func([]passkeys.Credential) {})
+		if order == nil {
+			order = ids(got)
+		}
+		if len(got) != len(want) || !slices.Equal(ids(got), order) {
+			c.errorf("Scan up to %d: %d credentials of %d, %.4q, want %.4q", limit, len(got), len(want), ids(got), order)
+			return
+		}
+		for _, cr := range got {
+			c.same("Scan of "+credential(cr.ID), cr, want[string(cr.ID)])
+		}
+	}
+	if slices.Sort(order); len(slices.Compact(order)) != len(want) {
+		c.errorf("Scan: some credentials twice")
+	}
+}
+
+func scanChanges(c *check, r passkeys.CredentialRepository) {
+	s, ok := r.(passkeys.CredentialScanner)
+	if !ok {
+		return
+	}
+	var originals []passkeys.Credential
+	left := map[string]passkeys.Credential{}
+	for i := range byte(24) {
+		cr := sample("alice", i*5, 1)
+		cr.CreatedAt = noon.Add(time.Duration(i*7%24) * time.Hour)
+		originals, left[string(cr.ID)] = append(originals, cr), cr
+	}
+	c.stored(r, originals...)
+	seen, round := map[string]int{}, byte(0)
+	for _, cr := range c.walks(s, 3, func(page []passkeys.Credential) {
+		last := page[2]
+		c.is(r.Delete(c.ctx, last.UserID, last.ID), nil, "Delete")
+		delete(left, string(last.ID))
+		round++
+		for id, cr := range left {
+			cr.LastUsedAt, cr.SignCount = noon.Add(time.Duration(int(id[0])*int(round)%24)*time.Minute), cr.SignCount+1
+			left[id] = c.updates(r, cr)
+		}
+		if round == 2 || round == 4 {
+			c.stored(r, sample("bob", 0, 2, round), sample("bob", 0xff, 2, round)) // before most, and after
+		}
+	}) {
+		seen[string(cr.ID)]++
+	}
+	for id, times := range seen {
+		if times > 1 {
+			c.errorf("Scan: %s came %d times", credential([]byte(id)), times)
+		}
+	}
+	for _, cr := range originals {
+		if seen[string(cr.ID)] == 0 {
+			c.errorf("Scan: %s was there all the time and did not come", credential(cr.ID))
+		}
+	}
+}
+
 func ownMemory(c *check, r passkeys.CredentialRepository) {
 	scribble := func(cr passkeys.Credential) {
 		clear(cr.ID)
@@ -808,6 +920,11 @@ func ownMemory(c *check, r passkeys.CredentialRepository) {
 		scribble(list[0])
 		list[0] = passkeys.Credential{}
 	}
+	if s, ok := r.(passkeys.CredentialScanner); ok {
+		if page, err := s.Scan(c.ctx, nil, 1); c.is(err, nil, "Scan") && len(page) == 1 {
+			scribble(page[0])
+		}
+	}
 	c.lists(r, "alice", want)
 }
 
@@ -823,6 +940,9 @@ func endedContext(c *check, r passkeys.CredentialRepository) {
 			"Delete":     r.Delete(ctx, "alice", there.ID),
 		} {
 			c.is(err, ctx.Err(), "%s", method)
+		}
+		if s, ok := r.(passkeys.CredentialScanner); ok {
+			c.is(second(s.Scan(ctx, nil, 1)), ctx.Err(), "Scan")
 		}
 	}
 	c.lists(r, "alice", there)

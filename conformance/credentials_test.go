@@ -71,6 +71,7 @@ type repo struct {
 	list   func(context.Context, string) ([]passkeys.Credential, error)
 	update func(context.Context, passkeys.Credential) error
 	remove func(context.Context, string, []byte) error
+	scan   func(context.Context, []byte, int) ([]passkeys.Credential, error)
 }
 
 func (r *repo) Add(ctx context.Context, c passkeys.Credential) error {
@@ -106,6 +107,44 @@ func (r *repo) Delete(ctx context.Context, userID string, id []byte) error {
 		return r.remove(ctx, userID, id)
 	}
 	return r.CredentialRepository.Delete(ctx, userID, id)
+}
+
+func (r *repo) Scan(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+	if r.scan != nil {
+		return r.scan(ctx, after, limit)
+	}
+	return scanOf(r.CredentialRepository)(ctx, after, limit)
+}
+
+// scanOf is the Scan of a repository that has one.
+func scanOf(r passkeys.CredentialRepository) func(context.Context, []byte, int) ([]passkeys.Credential, error) {
+	return r.(passkeys.CredentialScanner).Scan
+}
+
+// scanning is a repository whose Scan makes something else of all credentials, which
+// are in the order of their ids.
+func scanning(page func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error)) func(passkeys.CredentialRepository) passkeys.CredentialRepository {
+	return func(s passkeys.CredentialRepository) passkeys.CredentialRepository {
+		return &repo{CredentialRepository: s, scan: func(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+			all, err := scanOf(s)(ctx, nil, math.MaxInt)
+			if err != nil {
+				return nil, err
+			}
+			return page(all, after, limit)
+		}}
+	}
+}
+
+// following is what comes after an id, up to a limit.
+func following(all []passkeys.Credential, after []byte, limit int) []passkeys.Credential {
+	all = slices.DeleteFunc(all, func(c passkeys.Credential) bool { return bytes.Compare(c.ID, after) <= 0 })
+	return all[:min(len(all), limit)]
+}
+
+// beyond is what comes after the credential with an id, and all where there is none.
+func beyond(all []passkeys.Credential, after []byte, limit int) []passkeys.Credential {
+	all = all[1+slices.IndexFunc(all, func(c passkeys.Credential) bool { return bytes.Equal(c.ID, after) }):]
+	return all[:min(len(all), limit)]
 }
 
 // adding is a repository whose Add stores something else than it was given,
@@ -254,7 +293,7 @@ func TestCredentialFaults(t *testing.T) {
 					}
 					return s.Add(ctx, c)
 				}}
-		}, "credential-ids list-order list-many"},
+		}, "credential-ids list-order list-many scan"},
 		{"credential ids end at their first 255 bytes", func(s store) store {
 			var taken sync.Map
 			return &repo{CredentialRepository: s, add: func(ctx context.Context, c passkeys.Credential) error {
@@ -263,7 +302,7 @@ func TestCredentialFaults(t *testing.T) {
 				}
 				return s.Add(ctx, c)
 			}}
-		}, "credential-ids"},
+		}, "credential-ids scan"},
 		{"user ids without case", func(s store) store {
 			return &repo{CredentialRepository: s, remove: func(ctx context.Context, userID string, id []byte) error {
 				if c, err := s.Get(ctx, id); err == nil && strings.EqualFold(c.UserID, userID) {
@@ -285,7 +324,7 @@ func TestCredentialFaults(t *testing.T) {
 					c.UserHandle[i] = b + 'a' - 'A'
 				}
 			}
-		}), "user-handles credential-ids list-order list-many"},
+		}), "user-handles credential-ids list-order list-many scan"},
 		{"user handles are text", keeping(func(c *passkeys.Credential) { c.UserHandle = bytes.TrimRight(c.UserHandle, "\x00") }), "user-handles …"},
 		{"a user handle is never learned", forgetting(func(stored, given *passkeys.Credential) {
 			given.UserHandle, given.HandleUnknown = stored.UserHandle, stored.HandleUnknown
@@ -676,6 +715,83 @@ func TestCredentialFaults(t *testing.T) {
 				return c, err
 			}}
 		}, "own-memory update-range"},
+		{"Scan leaves the quarantined out", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			return following(slices.DeleteFunc(all, passkeys.Credential.Quarantined), after, limit), nil
+		}), "scan"},
+		{"Scan leaves the quarantined of a page out", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			return slices.DeleteFunc(following(all, after, limit), passkeys.Credential.Quarantined), nil
+		}), "scan …"},
+		{"Scan has no limit", scanning(func(all []passkeys.Credential, after []byte, _ int) ([]passkeys.Credential, error) {
+			return following(all, after, math.MaxInt), nil
+		}), "scan …"},
+		{"Scan begins with the one that it goes on after", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			all = slices.DeleteFunc(all, func(c passkeys.Credential) bool { return bytes.Compare(c.ID, after) < 0 })
+			return all[:min(len(all), limit)], nil
+		}), "scan …"},
+		{"Scan of none is an error", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			if page := following(all, after, limit); len(page) != 0 {
+				return page, nil
+			}
+			return nil, passkeys.ErrCredentialNotFound
+		}), "scan …"},
+		{"Scan compares 255 bytes", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			short := func(id []byte) []byte { return id[:min(len(id), 255)] }
+			all = slices.DeleteFunc(all, func(c passkeys.Credential) bool { return bytes.Compare(short(c.ID), short(after)) <= 0 })
+			return all[:min(len(all), limit)], nil
+		}), "scan"},
+		{"Scan leaves a column out", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			for i := range all {
+				all[i].UserHandle = nil
+			}
+			return following(all, after, limit), nil
+		}), "scan"},
+		{"Scan is for alice", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			return following(slices.DeleteFunc(all, func(c passkeys.Credential) bool { return c.UserID != "alice" }), after, limit), nil
+		}), "scan"},
+		{"Scan counts from the beginning", func(s store) store {
+			at := 0
+			return scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+				if after == nil {
+					at = 0
+				}
+				page := all[min(at, len(all)):]
+				page = page[:min(limit, len(page))]
+				at += len(page)
+				return page, nil
+			})(s)
+		}, "scan-changes"},
+		{"Scan begins anew after one that is gone", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			return beyond(all, after, limit), nil
+		}), "scan-changes"},
+		{"Scan shows those first that were used last", scanning(func(all []passkeys.Credential, after []byte, limit int) ([]passkeys.Credential, error) {
+			slices.SortStableFunc(all, func(a, b passkeys.Credential) int { return b.LastUsedAt.Compare(a.LastUsedAt) })
+			return beyond(all, after, limit), nil
+		}), "scan-changes"},
+		{"Scan gives away its memory", func(s store) store {
+			var cache sync.Map
+			return &repo{CredentialRepository: s,
+				scan: func(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+					page, err := scanOf(s)(ctx, after, limit)
+					for _, c := range page {
+						cache.Store(string(c.ID), c.PublicKey)
+					}
+					return page, err
+				},
+				list: func(ctx context.Context, userID string) ([]passkeys.Credential, error) {
+					list, err := s.ListByUser(ctx, userID)
+					for i, c := range list {
+						if key, ok := cache.Load(string(c.ID)); ok {
+							list[i].PublicKey = key.([]byte)
+						}
+					}
+					return list, err
+				}}
+		}, "own-memory …"},
+		{"Scan does not look at the context", func(s store) store {
+			return &repo{CredentialRepository: s, scan: func(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+				return scanOf(s)(ignore(ctx), after, limit)
+			}}
+		}, "context"},
 		{"the context is not looked at", func(s store) store {
 			return &repo{CredentialRepository: s, get: func(ctx context.Context, id []byte) (passkeys.Credential, error) { return s.Get(ignore(ctx), id) }}
 		}, "context"},

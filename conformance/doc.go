@@ -25,7 +25,8 @@
 // one after the other, and those about concurrency make their own goroutines: run
 // them with -race, and on the real database, since that is where the races are.
 //
-// [TestCredentials] is for a [passkeys.CredentialRepository], [TestChallenges]
+// [TestCredentials] is for a [passkeys.CredentialRepository], and for the
+// [passkeys.CredentialScanner] that it may be besides, [TestChallenges]
 // for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock, and
 // [TestAdapter] for what mounts the routes on a web framework, and its guards in
 // front of others. [TestConfirmations] attacks confirmed operations on top of stores.

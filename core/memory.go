@@ -20,7 +20,10 @@ type MemoryCredentials struct {
 	byUser map[string][]*Credential // in the order of ListByUser
 }
 
-var _ CredentialRepository = (*MemoryCredentials)(nil)
+var (
+	_ CredentialRepository = (*MemoryCredentials)(nil)
+	_ CredentialScanner    = (*MemoryCredentials)(nil)
+)
 
 // NewMemoryCredentials returns an empty repository.
 func NewMemoryCredentials() *MemoryCredentials { return &MemoryCredentials{} }
@@ -90,6 +93,28 @@ func (m *MemoryCredentials) ListByUser(ctx context.Context, userID string) ([]Cr
 		credentials[i] = c.Clone()
 	}
 	return credentials, nil
+}
+
+// Scan implements [CredentialScanner], in the order of the IDs. Each call looks at
+// all.
+func (m *MemoryCredentials) Scan(ctx context.Context, after []byte, limit int) ([]Credential, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var ids []string
+	for id := range m.byID {
+		if id > string(after) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	page := make([]Credential, min(limit, len(ids)))
+	for i := range page {
+		page[i] = m.byID[ids[i]].Clone()
+	}
+	return page, nil
 }
 
 // Update implements [CredentialRepository].

@@ -55,6 +55,23 @@ type CredentialRepository interface {
 	Delete(ctx context.Context, userID string, id []byte) error
 }
 
+// CredentialScanner is what a [CredentialRepository] is too, where all its
+// credentials can be read one after the other: [Admin] counts and exports by it. A
+// repository that wraps another has to pass it on. What holds for the methods of a
+// repository holds here.
+type CredentialScanner interface {
+	// Scan returns credentials of all users, quarantined ones among them: the first
+	// limit of those that come after the one with the ID after, nil for the first of
+	// all. Fewer are returned only where there are no more; none is no error. limit is
+	// at least 1.
+	//
+	// The order is the store's own. It is one of the IDs alone, whatever else there is:
+	// whoever goes on after the last ID of each page gets every credential that was
+	// there all the time exactly once, though others are added, changed and removed
+	// meanwhile, and the one with the ID after, too.
+	Scan(ctx context.Context, after []byte, limit int) ([]Credential, error)
+}
+
 // ChallengeStore keeps a challenge between begin and finish, for those who want
 // it spent by the first attempt: without one, the state is sealed and nothing is
 // kept. [MemoryChallenges] is one; the modules gormstore and redisstore have

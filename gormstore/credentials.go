@@ -17,7 +17,10 @@ import (
 // Credentials keeps credentials in a table. It is safe for concurrent use.
 type Credentials struct{ table }
 
-var _ passkeys.CredentialRepository = (*Credentials)(nil)
+var (
+	_ passkeys.CredentialRepository = (*Credentials)(nil)
+	_ passkeys.CredentialScanner    = (*Credentials)(nil)
+)
 
 // NewCredentials returns the credentials in s.CredentialsTable of db, which may
 // be a transaction. It does not ask the database anything.
@@ -119,7 +122,16 @@ func (s *Credentials) ListByUser(ctx context.Context, userID string) ([]passkeys
 	return found, nil
 }
 
-func (s *Credentials) list(ctx context.Context, where string, value []byte) ([]passkeys.Credential, error) {
+// Scan implements [passkeys.CredentialScanner], in the order of the table's key.
+func (s *Credentials) Scan(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+	key := []byte{}
+	if len(after) != 0 {
+		key = hash(after)
+	}
+	return s.list(ctx, "id_hash > ? ORDER BY id_hash LIMIT ?", key, limit)
+}
+
+func (s *Credentials) list(ctx context.Context, where string, values ...any) ([]passkeys.Credential, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -128,7 +140,7 @@ func (s *Credentials) list(ctx context.Context, where string, value []byte) ([]p
 		c, err := scan(rows)
 		found = append(found, c)
 		return err
-	}, "SELECT "+columns+" FROM "+s.name+" WHERE "+where, value)
+	}, "SELECT "+columns+" FROM "+s.name+" WHERE "+where, values...)
 	return found, err
 }
 

@@ -266,6 +266,10 @@ func calls(db *gorm.DB) map[string]func(context.Context) error {
 			_, err := credentials.ListByUser(ctx, "alice")
 			return err
 		},
+		"Scan": func(ctx context.Context) error {
+			_, err := credentials.Scan(ctx, id, 1)
+			return err
+		},
 		"Update": func(ctx context.Context) error {
 			return credentials.Update(ctx, passkeys.Credential{ID: id, UserID: "alice", PublicKey: id})
 		},

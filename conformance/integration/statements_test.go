@@ -56,6 +56,14 @@ func operations(credentials passkeys.CredentialRepository, challenges passkeys.C
 			_, err := credentials.ListByUser(ctx, "alice")
 			return err
 		}, nil},
+		{"Scan", func(ctx context.Context) error {
+			_, err := credentials.(passkeys.CredentialScanner).Scan(ctx, nil, 500)
+			return err
+		}, nil},
+		{"Scan, on", func(ctx context.Context) error {
+			_, err := credentials.(passkeys.CredentialScanner).Scan(ctx, id, 500)
+			return err
+		}, nil},
 		{"Update", func(ctx context.Context) error { return credentials.Update(ctx, c) }, nil},
 		{"Update, conflict", func(ctx context.Context) error {
 			if err := credentials.Update(ctx, c); !errors.Is(err, passkeys.ErrConflict) {
