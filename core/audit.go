@@ -37,6 +37,16 @@ const (
 	CredentialRevoked  AuditEventType = "credential_revoked"
 	CredentialRenamed  AuditEventType = "credential_renamed"
 	CredentialRestored AuditEventType = "credential_restored"
+	// CredentialsRead, CredentialsCounted and CredentialsExported: an [Admin] is about
+	// to read a user's passkeys, or all of them. They are emitted whether it succeeds
+	// or not; by the route for exports, for each page.
+	CredentialsRead     AuditEventType = "credentials_read"
+	CredentialsCounted  AuditEventType = "credentials_counted"
+	CredentialsExported AuditEventType = "credentials_exported"
+	// RevocationFailed and RestorationFailed: what an [Admin] meant to change was not
+	// there, or the store failed; it may have done it then.
+	RevocationFailed  AuditEventType = "revocation_failed"
+	RestorationFailed AuditEventType = "restoration_failed"
 	// BackupEligibilityChanged: a sign-in was let in with another backup
 	// eligibility than its credential had, as Config.BackupEligibility allows.
 	BackupEligibilityChanged AuditEventType = "backup_eligibility_changed"
@@ -45,7 +55,8 @@ const (
 )
 
 // Reason is the precise cause of an outcome, from the closed set below, so that
-// it can label a metric. It is for the operator: a client never sees it.
+// it can label a metric. It is for the operator: a client never sees it, but for
+// that of a quarantine, which [AdminRoutes] show to staff.
 type Reason string
 
 // The reasons.
@@ -109,6 +120,9 @@ type AuditEvent struct {
 	// UserID is whom it concerns, as far as that is known: for a failed sign-in
 	// the owner of the credential that was named, who need not be the caller.
 	UserID string
+	// Actor is who acts on the user's passkeys by an [Admin], "" where that is the
+	// user, or nobody in particular.
+	Actor string
 	// CredentialID is base64url without padding, "" where there is none.
 	CredentialID string
 	// Reason is "" for what went well.
@@ -154,6 +168,7 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 		l.LogAttrs(ctx, level, "passkeys: "+string(e.Type),
 			slog.Time("at", e.Time),
 			slog.String("user_id", e.UserID),
+			slog.String("actor", e.Actor),
 			slog.String("credential_id", e.CredentialID),
 			slog.String("reason", string(e.Reason)),
 			slog.String("mode", string(e.Mode)),
@@ -169,6 +184,7 @@ func (p *Passkeys) audit(ctx context.Context, e AuditEvent) {
 		return
 	}
 	e.Time, e.RequestID = p.cfg.Now().UTC(), requestID(ctx)
+	e.Actor, _ = ctx.Value(actorKey).(string)
 	p.cfg.Audit.Emit(ctx, e)
 }
 

@@ -13,6 +13,7 @@ const (
 	sessionKey contextKey = iota
 	requestKey
 	proofKey
+	actorKey
 )
 
 // WithSessionID ties the ceremonies begun and finished with ctx to a browser

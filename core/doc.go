@@ -142,6 +142,20 @@
 // [Evidence], which Hooks.OnConfirmed gets, lets others check years later what was
 // confirmed. It does not show what the page had said: no browser shows the payload.
 //
+// # A support desk
+//
+// [Passkeys.Admin] is what staff does to the passkeys of others, each act of which is
+// audited with who did it: to see them, revoke one or all, end a quarantine, count, and
+// export. [AdminRoutes] are the same as routes, behind an Authorize of the
+// application's; the adapters' MountAdmin mount them, apart from the others:
+//
+//	POST   /credentials          {"userId"}
+//	POST   /revoke               {"userId", "id"}
+//	POST   /revoke-all           {"userId"}
+//	POST   /restore              {"userId", "id"}
+//	POST   /count                {}
+//	POST   /export               {}, or {"after"}
+//
 // # Without a router
 //
 // [Passkeys.BeginRegistration], [Passkeys.FinishRegistration],
@@ -153,7 +167,8 @@
 // # One table and one secret
 //
 // A [CredentialRepository] keeps the passkeys. Its doc comment is a contract of
-// five methods, to which the module conformance holds every implementation;
+// five methods, to which the module conformance holds every implementation, as to
+// the one of [CredentialScanner], which counting and exporting take;
 // [MemoryCredentials] is for tests and first steps, and the module gormstore keeps
 // them in a database. A store may keep [Credential] as columns, or whole, as the
 // JSON record that it marshals to. Package importer fills one with the passkeys of

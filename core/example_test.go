@@ -463,7 +463,7 @@ func ExampleNewSlogAudit() {
 	})
 	ctx := passkeys.WithRequestID(context.Background(), "7f3a")
 	_, _ = p.BeginRegistration(ctx, passkeys.RegistrationRequest{User: passkeys.User{ID: "42"}})
-	// Output: level=INFO msg="passkeys: registration_began" user_id=42 credential_id="" reason="" mode=registration operation="" request_id=7f3a
+	// Output: level=INFO msg="passkeys: registration_began" user_id=42 actor="" credential_id="" reason="" mode=registration operation="" request_id=7f3a
 }
 
 // A hook decides what the client is told.

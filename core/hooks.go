@@ -77,14 +77,18 @@ type Hooks[C any] struct {
 	HasOtherSignIn func(C, User) (bool, error)
 }
 
-// Action is what [Hooks].Authorize is asked about.
+// Action is what [Hooks].Authorize or [AdminHooks].Authorize is asked about.
 type Action string
 
-// The actions.
+// The actions, of users, of both, and of staff alone.
 const (
-	ActionAdd    Action = "add"
-	ActionRename Action = "rename"
-	ActionRevoke Action = "revoke"
+	ActionAdd     Action = "add"
+	ActionRename  Action = "rename"
+	ActionRevoke  Action = "revoke"
+	ActionList    Action = "list"
+	ActionRestore Action = "restore"
+	ActionCount   Action = "count"
+	ActionExport  Action = "export"
 )
 
 // Exchange is a hook's context where the framework is net/http itself, or a

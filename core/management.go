@@ -42,10 +42,10 @@ func (p *Passkeys) Rename(ctx context.Context, userID string, id []byte, deviceN
 	})
 }
 
-// Restore ends the quarantine of the user's passkey. It has no route: whether a
-// passkey that may have been copied is to be trusted again is the application's
-// to decide. It returns [ErrNotFound] if the user has none with this id and
-// [ErrStorageUnavailable] if the store fails.
+// Restore ends the quarantine of the user's passkey. Users have no route for it:
+// whether a passkey that may have been copied is to be trusted again is the
+// application's to decide. It returns [ErrNotFound] if the user has none with this
+// id and [ErrStorageUnavailable] if the store fails.
 func (p *Passkeys) Restore(ctx context.Context, userID string, id []byte) error {
 	return p.changeOwn(ctx, CredentialRestored, userID, id, func(c *Credential) error {
 		if !c.Quarantined() {

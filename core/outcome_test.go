@@ -366,10 +366,10 @@ func TestSlogAudit(t *testing.T) {
 	}
 	sink := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime})))
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
-	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", CredentialID: "Yw", Mode: passkeys.ModeConditional, CeremonyID: "Y2VyZW1vbnk", RequestID: "r1"})
+	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", Actor: "anna", CredentialID: "Yw", Mode: passkeys.ModeConditional, CeremonyID: "Y2VyZW1vbnk", RequestID: "r1"})
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
-	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u credential_id=Yw reason="" mode=conditional operation="" ceremony_id=Y2VyZW1vbnk request_id=r1
-level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" credential_id="" reason=origin_mismatch mode="" operation="" ceremony_id="" request_id=""
+	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u actor=anna credential_id=Yw reason="" mode=conditional operation="" ceremony_id=Y2VyZW1vbnk request_id=r1
+level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" actor="" credential_id="" reason=origin_mismatch mode="" operation="" ceremony_id="" request_id=""
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
@@ -405,6 +405,11 @@ func (f *failing) Get(ctx context.Context, id []byte) (passkeys.Credential, erro
 func (f *failing) ListByUser(ctx context.Context, userID string) ([]passkeys.Credential, error) {
 	l, err := f.MemoryCredentials.ListByUser(ctx, userID)
 	return l, errors.Join(f.fail("ListByUser"), err)
+}
+
+func (f *failing) Scan(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+	l, err := f.MemoryCredentials.Scan(ctx, after, limit)
+	return l, errors.Join(f.fail("Scan"), err)
 }
 
 func (f *failing) Update(ctx context.Context, c passkeys.Credential) error {

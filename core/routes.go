@@ -95,6 +95,10 @@ func Handler[P Source[Exchange]](source P, h Hooks[Exchange]) (http.Handler, err
 	if err != nil {
 		return nil, err
 	}
+	return serveMux(routes), nil
+}
+
+func serveMux(routes []Route[Exchange]) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range routes {
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +106,7 @@ func Handler[P Source[Exchange]](source P, h Hooks[Exchange]) (http.Handler, err
 			route.Serve(x, x.W, x.R)
 		})
 	}
-	return mux, nil
+	return mux
 }
 
 const maxUsername = 1024 // bytes
@@ -116,22 +120,30 @@ type table[C any] struct {
 
 // newTable refuses what no route and no guard can do without.
 func newTable[C any, P Source[C]](source P, h Hooks[C]) (*table[C], error) {
-	t := &table[C]{hooks: h}
-	switch s := any(source).(type) {
-	case *Passkeys:
-		if s != nil {
-			t.resolve = func(C) (*Passkeys, error) { return s, nil }
-		}
-	case func(C) (*Passkeys, error):
-		t.resolve = s
-	}
-	if t.resolve == nil {
-		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
+	resolve, err := resolver[C](source)
+	if err != nil {
+		return nil, err
 	}
 	if h.GetUser == nil {
 		return nil, ErrConfiguration.explained("Hooks.GetUser: must be set")
 	}
-	return t, nil
+	return &table[C]{resolve, h}, nil
+}
+
+// resolver is the source as a function.
+func resolver[C any, P Source[C]](source P) (resolve func(C) (*Passkeys, error), err error) {
+	switch s := any(source).(type) {
+	case *Passkeys:
+		if s != nil {
+			resolve = func(C) (*Passkeys, error) { return s, nil }
+		}
+	case func(C) (*Passkeys, error):
+		resolve = s
+	}
+	if resolve == nil {
+		err = ErrConfiguration.explained("Passkeys: must not be nil")
+	}
+	return resolve, err
 }
 
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)
@@ -339,20 +351,24 @@ func (t *table[C]) list(ctx context.Context, c C, q request) (any, error) {
 	}
 	views := make([]credentialView, len(credentials))
 	for i, cr := range credentials {
-		views[i] = credentialView{
-			ID:             EncodeID(cr.ID),
-			DeviceName:     cr.DeviceName,
-			Provider:       q.p.Provider(cr.AAGUID),
-			AAGUID:         cr.AAGUID,
-			Transports:     append([]string{}, cr.Transports...),
-			BackupEligible: cr.BackupEligible,
-			BackupState:    cr.BackupState,
-			CreatedAt:      cr.CreatedAt,
-			LastUsedAt:     orNull(cr.LastUsedAt),
-			QuarantinedAt:  orNull(cr.QuarantinedAt),
-		}
+		views[i] = q.p.view(cr)
 	}
 	return views, nil
+}
+
+func (p *Passkeys) view(cr Credential) credentialView {
+	return credentialView{
+		ID:             EncodeID(cr.ID),
+		DeviceName:     cr.DeviceName,
+		Provider:       p.Provider(cr.AAGUID),
+		AAGUID:         cr.AAGUID,
+		Transports:     append([]string{}, cr.Transports...),
+		BackupEligible: cr.BackupEligible,
+		BackupState:    cr.BackupState,
+		CreatedAt:      cr.CreatedAt,
+		LastUsedAt:     orNull(cr.LastUsedAt),
+		QuarantinedAt:  orNull(cr.QuarantinedAt),
+	}
 }
 
 func (t *table[C]) signals(ctx context.Context, c C, q request) (any, error) {
