@@ -36,6 +36,20 @@ func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks
 	return nil
 }
 
+// AdminHooks are the application's side of the routes for its staff.
+type AdminHooks = passkeys.AdminHooks[passkeys.Exchange]
+
+// MountAdmin adds the routes of [passkeys.AdminRoutes] to r, as [Mount] adds the
+// others, and returns an error as it does.
+func MountAdmin[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h AdminHooks) error {
+	routes, err := passkeys.AdminRoutes(source, h)
+	if err != nil {
+		return err
+	}
+	mount(r, routes)
+	return nil
+}
+
 func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange]) {
 	for _, route := range routes {
 		r.MethodFunc(route.Method, route.Path, func(w http.ResponseWriter, req *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/go-chi/chi/v5"
@@ -22,6 +23,11 @@ func TestAdapter(t *testing.T) {
 			r := chi.NewRouter()
 			r.Route("/auth/passkeys", func(r chi.Router) {
 				if err := chipasskeys.Mount(r, app.Find, app.Hooks); err != nil {
+					t.Fatal(err)
+				}
+			})
+			r.Route("/admin/passkeys", func(r chi.Router) {
+				if err := chipasskeys.MountAdmin(r, app.Find, app.AdminHooks); err != nil {
 					t.Fatal(err)
 				}
 			})
@@ -105,6 +111,9 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	if err := chipasskeys.Mount(r, newPasskeys(t), chipasskeys.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
 		t.Errorf("got %v", err)
 	}
+	if err := chipasskeys.MountAdmin(r, newPasskeys(t), chipasskeys.AdminHooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("for staff: got %v", err)
+	}
 	if n := len(r.Routes()); n != 0 {
 		t.Errorf("%d routes are mounted", n)
 	}
@@ -145,5 +154,41 @@ func ExampleMount() {
 	}
 	// Output:
 	// 401
+	// 200
+}
+
+func ExampleMountAdmin() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	r := chi.NewRouter()
+	r.Route("/admin/passkeys", func(r chi.Router) {
+		err = chipasskeys.MountAdmin(r, p, chipasskeys.AdminHooks{
+			Authorize: func(x passkeys.Exchange, _ passkeys.Action) (string, error) {
+				name := x.R.Header.Get("X-Staff") // in earnest: who is signed in as staff, by the session
+				if name == "" {
+					return "", passkeys.ErrForbidden
+				}
+				return "desk/" + name, nil
+			},
+		})
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, staff := range []string{"", "anna"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodPost, "/admin/passkeys/count", strings.NewReader("{}"))
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("X-Staff", staff)
+		r.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 403
 	// 200
 }

@@ -26,9 +26,9 @@ import (
 )
 
 // TestAdapter holds an adapter to the wire contract: it registers, signs in,
-// manages passkeys, and confirms what its guards ask for over HTTP, and knows each
-// answer to the byte, so that all adapters that pass are the same to a front end. C
-// is the context of the adapter's framework.
+// manages passkeys, those of others too as staff, and confirms what its guards ask
+// for over HTTP, and knows each answer to the byte, so that all adapters that pass
+// are the same to a front end. C is the context of the adapter's framework.
 //
 //	conformance.TestAdapter(t, conformance.Adapter[*gin.Context]{
 //		Exchange: func(c *gin.Context) passkeys.Exchange {
@@ -38,6 +38,9 @@ import (
 //		Mount: func(t testing.TB, app conformance.Application[*gin.Context]) http.Handler {
 //			r := gin.New()
 //			if err := mygin.Mount(r.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
+//				t.Fatal(err)
+//			}
+//			if err := mygin.MountAdmin(r.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
 //				t.Fatal(err)
 //			}
 //			for _, g := range app.Guarded {
@@ -60,8 +63,8 @@ type Adapter[C any] struct {
 	// RequestOperation is the adapter's own.
 	RequestOperation func(C) (passkeys.Operation, error)
 	// Mount is called once for each row. It returns a handler that serves the routes
-	// under /auth/passkeys, and those that are guarded where they say, and adds nothing
-	// to their answers; a middleware that recovers from panics is welcome.
+	// under /auth/passkeys, those for staff under /admin/passkeys, and those that are
+	// guarded where they say, and adds nothing to their answers; a middleware that recovers from panics is welcome.
 	Mount func(testing.TB, Application[C]) http.Handler
 }
 
@@ -71,6 +74,8 @@ type Application[C any] struct {
 	Find func(C) (*passkeys.Passkeys, error)
 	// Hooks are for the routes and the guards. None is nil.
 	Hooks passkeys.Hooks[C]
+	// AdminHooks are for the routes for staff.
+	AdminHooks passkeys.AdminHooks[C]
 	// Guarded are the application's own routes.
 	Guarded []Guarded[C]
 }
@@ -108,6 +113,7 @@ func (a Adapter[C]) mount(t testing.TB, s *site) http.Handler {
 			HasOtherSignIn: func(c C, u passkeys.User) (bool, error) { return s.hooks.HasOtherSignIn(a.Exchange(c), u) },
 		},
 	}
+	app.AdminHooks.Authorize = func(c C, action passkeys.Action) (string, error) { return s.authorize(a.Exchange(c), action) }
 	for _, g := range guards() {
 		guarded := Guarded[C]{
 			Method: g.method, Path: g.path,
@@ -152,6 +158,9 @@ func adapterRows() []row[*site] {
 		{"signals", "A user's browser is told which passkeys are theirs, by handle, and how they are called now.", signals},
 		{"rename", "A passkey is renamed with an answer of no body.", renameRoute},
 		{"revoke", "A passkey is revoked with an answer of no body, and cannot sign in.", revoke},
+		{"admin", "Staff sees a user's passkeys, ends a quarantine, and revokes one, all, and the last; Authorize is asked about each, and the audit log has who did it.", admin},
+		{"admin-count", "Staff counts all passkeys of one kind and another.", adminCount},
+		{"admin-export", "Staff gets the records of all passkeys, 500 at once.", adminExport},
 		{"begin-body", "Begin takes an empty body or an object, with and without a Content-Length.", beginBody},
 		{"unread-body", "To list and to revoke, what comes as a body does not matter.", unreadBody},
 		{"unknown-members", "A member that a route does not know, by a name in another case too, is skipped, whatever it holds.", unknownMembers},
@@ -189,9 +198,10 @@ func adapterRows() []row[*site] {
 }
 
 const (
-	prefix    = "/auth/passkeys"
-	origin    = "https://example.org"
-	requestID = "REQUEST" // the outer middleware's, of every request
+	prefix      = "/auth/passkeys"
+	staffPrefix = "/admin/passkeys"
+	origin      = "https://example.org"
+	requestID   = "REQUEST" // the outer middleware's, of every request
 )
 
 // site is a web application with passkeys. Whoever sends the header X-User is
@@ -201,6 +211,7 @@ type site struct {
 	passkeys    *passkeys.Passkeys
 	find        finder
 	hooks       hooks
+	authorize   func(passkeys.Exchange, passkeys.Action) (string, error) // of staff
 	operation   func(x passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error)
 	refused     func(passkeys.Exchange, *passkeys.Error) // of the guards
 	credentials *gate
@@ -215,10 +226,20 @@ type site struct {
 	listener
 }
 
-// listener is an observer that hears how prompts ended.
+// listener is an observer that hears how prompts ended, and a sink that hears what
+// anna of the staff does.
 type listener struct {
 	mu    sync.Mutex
 	heard []string
+	acts  []string
+}
+
+func (l *listener) Emit(_ context.Context, e passkeys.AuditEvent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if e.Actor == "desk/anna" {
+		l.acts = append(l.acts, strings.TrimSpace(fmt.Sprint(e.Type, " ", e.UserID, " ", e.CredentialID, " ", e.Reason)))
+	}
 }
 
 func (*listener) Observe(ctx context.Context, _ passkeys.Step) (context.Context, func(passkeys.Outcome)) {
@@ -264,6 +285,7 @@ func newSite(t testing.TB, mount mountFunc, open stores) *site {
 		HasOtherSignIn:  func(passkeys.Exchange, passkeys.User) (bool, error) { return true, nil },
 		SessionID:       func(x passkeys.Exchange) string { return x.R.Header.Get("X-Session") },
 	}
+	s.authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "anna", nil }
 	s.operation = func(_ passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error) {
 		return whole()
 	}
@@ -285,7 +307,7 @@ func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
 	}
 	return passkeys.New(passkeys.Config{
 		RPID: rpID, RPName: "Example", Origins: []string{page},
-		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener,
+		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener, Audit: &s.listener,
 	})
 }
 
@@ -810,6 +832,120 @@ func list(c *check, s *site) {
 		`"backupEligible":true,"backupState":true,"createdAt":"2030-01-01T00:01:30Z","lastUsedAt":"2030-01-01T00:01:31.5Z","quarantinedAt":null}]`))
 }
 
+// staff is a request to a route for staff.
+func staff(path, body string) message {
+	return message{guarded: true, method: http.MethodPost, path: staffPrefix + path, body: body}
+}
+
+// staffRoutes are one request to each of them, about alice and the credential with
+// this id.
+func staffRoutes(id string) []message {
+	one := `{"userId":"alice","id":"` + id + `"}`
+	return []message{
+		staff("/credentials", `{"userId":"alice"}`),
+		staff("/revoke", one),
+		staff("/revoke-all", `{"userId":"alice"}`),
+		staff("/restore", one),
+		staff("/count", `{}`),
+		staff("/export", `{}`),
+	}
+}
+
+func admin(c *check, s *site) {
+	s.hooks.HasOtherSignIn = func(passkeys.Exchange, passkeys.User) (bool, error) { return false, nil } // which asks no staff
+	var asked []string
+	s.authorize = func(x passkeys.Exchange, a passkeys.Action) (string, error) {
+		asked = append(asked, string(a))
+		return "desk/" + x.R.Header.Get("X-User"), nil
+	}
+	send := func(path, body string) answer {
+		m := staff(path, body)
+		m.user = "anna"
+		return c.send(s, m)
+	}
+	key := passkeytest.New(origin)
+	first := c.enrol(s, key, "alice")
+	s.clock.Advance(time.Second)
+	second := c.enrol(s, passkeytest.New(origin), "alice")
+	ofBob := c.enrol(s, passkeytest.New(origin), "bob")
+	disabled, err := s.credentials.Get(c.ctx, key.Credentials()[0].ID)
+	c.is(err, nil, "Get")
+	disabled.QuarantinedAt, disabled.QuarantineReason = s.clock.Now(), passkeys.ReasonSignCountRegressed
+	c.is(s.credentials.Update(c.ctx, disabled), nil, "Update")
+
+	c.answers("list of none", send("/credentials", `{"userId":"nobody"}`), ok(`[]`))
+	rest := `"deviceName":"Phone","provider":"","transports":["internal"],"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:0`
+	c.answers("list of two", send("/credentials", `{"userId":"alice"}`), ok(
+		`[{"id":"`+first+`",`+rest+`0Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:00:01Z","quarantineReason":"sign_count_regressed"},`+
+			`{"id":"`+second+`",`+rest+`1Z","lastUsedAt":null,"quarantinedAt":null,"quarantineReason":""}]`))
+	one := func(user, id string) string { return `{"userId":"` + user + `","id":"` + id + `"}` }
+	c.answers("restoration of another's", send("/restore", one("bob", first)), refused("not_found"))
+	c.answers("restoration", send("/restore", one("alice", first)), noContent())
+	c.signsIn(s, key, alice())
+	c.answers("revocation of another's", send("/revoke", one("bob", first)), refused("not_found"))
+	c.answers("revocation", send("/revoke", one("alice", first)), noContent())
+	c.answers("revocation of the last", send("/revoke", one("alice", second)), noContent())
+	c.keeps(s, "bob", "Phone")
+	c.answers("revocation of all", send("/revoke-all", `{"userId":"bob"}`), noContent())
+	c.keeps(s, "alice")
+	c.keeps(s, "bob")
+	if want := []string{
+		"credentials_read nobody", "credentials_read alice",
+		"restoration_failed bob " + first + " credential_unknown", "credential_restored alice " + first,
+		"revocation_failed bob " + first + " credential_unknown", "credential_revoked alice " + first, "credential_revoked alice " + second,
+		"credentials_read bob", "credential_revoked bob " + ofBob,
+	}; !slices.Equal(s.acts, want) {
+		c.errorf("the audit log of anna has %q, want %q", s.acts, want)
+	}
+	if want := []string{"list", "list", "restore", "restore", "revoke", "revoke", "revoke", "revoke"}; !slices.Equal(asked, want) {
+		c.errorf("Authorize was asked %q, want %q", asked, want)
+	}
+}
+
+func adminCount(c *check, s *site) {
+	c.answers("count of none", c.send(s, staff("/count", "{}")), ok(`[]`))
+	manager, _ := passkeys.ParseAAGUID("bada5566-a7aa-401f-bd96-45619a55120d")
+	for i := range byte(10) {
+		cr := passkeys.Credential{ID: []byte{i}, UserID: "alice", PublicKey: []byte{1}, BackupEligible: i%5 > 0, BackupState: i%5 > 1}
+		if i > 4 {
+			cr.AAGUID = manager
+		}
+		if i == 9 {
+			cr = quarantined(cr)
+		}
+		c.stored(s.credentials, cr)
+	}
+	row := func(provider string, eligible, state, disabled bool, n int) string {
+		return fmt.Sprintf(`{"provider":%q,"backupEligible":%t,"backupState":%t,"quarantined":%t,"credentials":%d}`, provider, eligible, state, disabled, n)
+	}
+	c.answers("count", c.send(s, staff("/count", "{}")), ok("["+strings.Join([]string{
+		row("", false, false, false, 1), row("", true, false, false, 1), row("", true, true, false, 3),
+		row("1Password", false, false, false, 1), row("1Password", true, false, false, 1), row("1Password", true, true, false, 2), row("1Password", true, true, true, 1),
+	}, ",")+"]"))
+}
+
+func adminExport(c *check, s *site) {
+	c.answers("export of none", c.send(s, staff("/export", "{}")), ok(`{"credentials":[]}`))
+	c.stored(s.credentials, sample("alice", 0), quarantined(sample("bob", 1)))
+	for i := range 499 {
+		c.stored(s.credentials, bare(2, byte(i>>8), byte(i)))
+	}
+	for after, body := []byte(nil), "{}"; body != ""; {
+		page, err := s.credentials.Scan(c.ctx, after, 500)
+		c.is(err, nil, "Scan")
+		records, err := json.Marshal(page)
+		c.is(err, nil, "encoding credentials")
+		want := `{"credentials":` + string(records)
+		sent := body
+		if body = ""; len(page) == 500 {
+			after = page[499].ID
+			want += `,"next":"` + passkeys.EncodeID(after) + `"`
+			body = `{"after":"` + passkeys.EncodeID(after) + `"}`
+		}
+		c.answers("export of "+sent, c.send(s, staff("/export", sent)), ok(want+"}"))
+	}
+}
+
 func signals(c *check, s *site) {
 	get := func(user string) answer {
 		return c.send(s, message{user: user, method: http.MethodGet, path: "/signals"})
@@ -960,7 +1096,7 @@ func session(c *check, s *site) {
 
 // eachHook has f called in every hook, and tells each what the client gets.
 func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hook string, got answer)) {
-	phone, plain, found, operation := passkeytest.New(origin), s.hooks, s.find, s.operation
+	phone, plain, found, operation, authorize := passkeytest.New(origin), s.hooks, s.find, s.operation, s.authorize
 	c.enrol(s, phone, "alice")
 	proof := c.confirmed(s, phone, report())
 	guarded := func() answer { return c.send(s, report().with(proof)) }
@@ -1015,10 +1151,13 @@ func (c *check) eachHook(s *site, f func(passkeys.Exchange) error, each func(hoo
 				return o, f(x)
 			}
 		}, guarded},
+		{"Authorize of staff", func() {
+			s.authorize = func(x passkeys.Exchange, _ passkeys.Action) (string, error) { return "anna", f(x) }
+		}, func() answer { return c.send(s, staff("/credentials", `{"userId":"alice"}`)) }},
 	} {
 		hook.set()
 		each(hook.name, hook.call())
-		s.hooks, s.find, s.operation = plain, found, operation
+		s.hooks, s.find, s.operation, s.authorize = plain, found, operation, authorize
 	}
 }
 
@@ -1066,7 +1205,7 @@ func tenants(c *check, s *site) {
 	m.tenant, m.origin = "net", otherOrigin
 	c.passes("a proof", s, m)
 	for tenant, code := range map[string]string{"unknown": "not_found", "failed": "internal_error", "nobody": "internal_error"} {
-		for _, m := range slices.Concat(routes("AAAA"), guarded()) {
+		for _, m := range slices.Concat(routes("AAAA"), guarded(), staffRoutes("AAAA")) {
 			m.user, m.tenant = "alice", tenant
 			c.answers(m.method+" "+m.path+" of the tenant "+tenant, c.send(s, m), refused(code))
 		}
@@ -1402,6 +1541,12 @@ func forbidden(c *check, s *site) {
 		}
 		c.answers(m.method+" "+m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
 	}
+	s.authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "anna", passkeys.ErrForbidden }
+	for _, m := range staffRoutes(id) {
+		for _, m.body = range []string{m.body, "["} {
+			c.answers(m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
+		}
+	}
 	c.keeps(s, "alice", "Phone")
 }
 
@@ -1418,6 +1563,10 @@ func wrongOrigin(c *check, s *site) {
 			m.origin, m.fetchSite = other.origin, other.fetchSite
 			c.answers(fmt.Sprintf("%s %s from %s, %q", m.method, m.path, m.origin, m.fetchSite), c.send(s, m), refused("wrong_origin"))
 		}
+	}
+	for _, m := range staffRoutes(id) {
+		m.origin = "https://evil.example"
+		c.answers(m.path+" from "+m.origin, c.send(s, m), refused("wrong_origin"))
 	}
 	c.keeps(s, "alice", "Phone")
 	hidden := c.send(s, message{method: http.MethodPost, path: "/authenticate/begin", origin: "null", fetchSite: "same-origin"})
@@ -1504,6 +1653,25 @@ func invalidRequest(c *check, s *site) {
 			c.answers(m.method+" "+m.path+" with "+strconv.Quote(m.body), c.send(s, m), refused("invalid_request"))
 		}
 	}
+	for _, m := range staffRoutes(id) {
+		more := []string{"", "{}", m.body + "x"}
+		switch {
+		case strings.HasSuffix(m.path, "/count"):
+			more = more[:1] // and an object has nothing that it reads
+		case strings.HasSuffix(m.path, "/export"):
+			more = []string{"", `{"after":""}`, `{"after":1}`, `{"after":"A"}`, `{"after":"AA=="}`, `{"after":"AA","after":"AA"}`, `{"after":"` + strings.Repeat("A", 1366) + `"}`}
+		default:
+			more = append(more, edited(m.body, `"alice"`, `""`, `"alice"`, `null`, `"alice"`, `1`, `"alice"`, `"`+strings.Repeat("u", 65)+`"`, `{`, `{"userId":"alice",`,
+				`"alice"`, `"\ud800"`, `"userId"`, `"userID"`)...)
+		}
+		if strings.Contains(m.body, id) {
+			more = append(more, edited(m.body, `"`+id+`"`, `""`, id, id+"==", `"`+id+`"`, `null`, `"`+id+`"`, `1`, id, strings.Repeat("A", 1366), `{`, `{"id":"AA",`, `"id"`, `"Id"`)...)
+		}
+		for _, m.body = range append(more, broken[:2]...) {
+			m.contentType = "application/json" // of an empty one too
+			c.answers(m.path+" with "+strconv.Quote(m.body), c.send(s, m), refused("invalid_request"))
+		}
+	}
 	c.keeps(s, "alice", "Phone")
 	c.keeps(s, "bob")
 	// What is no request does not spend the challenge it names.
@@ -1525,6 +1693,11 @@ func payloadTooLarge(c *check, s *site) {
 		}
 		c.keeps(s, "alice", "Phone")
 	}
+	for _, m := range staffRoutes(id) {
+		m.body, m.chunked = pad(m.body, most+1), true
+		c.answers(m.path, c.send(s, m), refused("payload_too_large"))
+	}
+	c.keeps(s, "alice", "Phone")
 	m := patch(id, pad(`{"deviceName":"Largest"}`, most))
 	for _, m.chunked = range []bool{false, true} {
 		c.answers("PATCH of 64 KiB", c.send(s, m), noContent())
@@ -1540,6 +1713,10 @@ func unsupportedMediaType(c *check, s *site) {
 			"application/problem+json", "application/jsonp", "application/json/x", "json", ";"} {
 			c.answers(m.method+" "+m.path+" of "+m.contentType, c.send(s, m), refused("unsupported_media_type"))
 		}
+	}
+	for _, m := range staffRoutes(id) {
+		m.contentType = "text/plain"
+		c.answers(m.path+" of "+m.contentType, c.send(s, m), refused("unsupported_media_type"))
 	}
 	c.keeps(s, "alice", "Phone")
 	for _, fine := range []string{"application/json; charset=utf-8", "Application/JSON", "application/json;odata=verbose"} {
@@ -1567,6 +1744,10 @@ func storageUnavailable(c *check, s *site) {
 		c.answers(m.method+" "+m.path, c.send(s, m), refused("storage_unavailable"))
 	}
 	c.is(hook, context.Canceled, "the context of GetUser")
+	for _, m := range staffRoutes(id) {
+		m.gone = true
+		c.answers(m.path, c.send(s, m), refused("storage_unavailable"))
+	}
 	m := transfer().with(proof)
 	m.gone = true
 	c.answers("a guarded operation", c.send(s, m), refused("storage_unavailable"))
@@ -1609,6 +1790,16 @@ func methods(c *check, s *site) {
 			if got.status != http.StatusNotFound && got.status != http.StatusMethodNotAllowed {
 				c.errorf("%s %s: %v", method, path, got)
 			}
+		}
+	}
+	s.authorize = func(x passkeys.Exchange, _ passkeys.Action) (string, error) {
+		c.errorf("%s %s: Authorize is asked", x.R.Method, x.R.URL.Path)
+		return "anna", nil
+	}
+	for _, m := range staffRoutes(id) {
+		m.method = http.MethodGet
+		if got := c.send(s, m); got.status != http.StatusNotFound && got.status != http.StatusMethodNotAllowed {
+			c.errorf("%s %s: %v", m.method, m.path, got)
 		}
 	}
 	c.keeps(s, "alice", "Phone")

@@ -143,9 +143,19 @@ func forgetful(bodies bool) func(stage) stage {
 			if err != nil {
 				t.Fatal(err)
 			}
+			staff, err := passkeys.AdminRoutes(app.Find, app.AdminHooks)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range staff {
+				staff[i].Path = staffPrefix + staff[i].Path
+			}
+			for i := range routes {
+				routes[i].Path = prefix + routes[i].Path
+			}
 			mux := http.NewServeMux()
-			for _, route := range routes {
-				mux.HandleFunc(route.Method+" "+prefix+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			for _, route := range append(routes, staff...) {
+				mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 					if bodies {
 						w = &bodyWriter{ResponseWriter: w}
 					}
@@ -227,7 +237,7 @@ func TestAdapterFaults(t *testing.T) {
 			if a.Body.String() == "[]" {
 				a.Body = bytes.NewBufferString("null")
 			}
-		}), "list"},
+		}), "list admin admin-count"},
 		{"a list has no empty lists", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
 			a.Body = bytes.NewBuffer(bytes.ReplaceAll(a.Body.Bytes(), []byte(`"allAcceptedCredentialIds":[]`), []byte(`"allAcceptedCredentialIds":null`)))
 		}), "signals"},
@@ -384,6 +394,30 @@ func TestAdapterFaults(t *testing.T) {
 				return nil
 			}
 		}), "on-confirmed hook-headers hook-error"},
+		{"Authorize of staff is not mounted", changed(func(app *application) {
+			app.AdminHooks.Authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "desk/anna", nil }
+		}), "admin forbidden " + everyHook + " …"},
+		{"all of the staff is anna", changed(func(app *application) {
+			sound := app.AdminHooks.Authorize
+			app.AdminHooks.Authorize = func(x passkeys.Exchange, a passkeys.Action) (string, error) {
+				_, err := sound(x, a)
+				return "anna", err
+			}
+		}), "admin …"},
+		{"staff is asked about reading alone", changed(func(app *application) {
+			sound := app.AdminHooks.Authorize
+			app.AdminHooks.Authorize = func(x passkeys.Exchange, _ passkeys.Action) (string, error) { return sound(x, passkeys.ActionList) }
+		}), "admin …"},
+		{"what has no provider is not counted", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
+			if bytes.HasPrefix(a.Body.Bytes(), []byte(`[{"provider":"",`)) {
+				a.Body = bytes.NewBufferString("[]")
+			}
+		}), "admin-count …"},
+		{"an answer ends at 32 KiB", edited(func(r *http.Request, a *httptest.ResponseRecorder) {
+			if strings.HasPrefix(r.URL.Path, staffPrefix) {
+				a.Body.Truncate(min(a.Body.Len(), 32<<10))
+			}
+		}), "admin-export …"},
 		{"everyone is alice", hooked(func(h *hooks) {
 			sound := h.GetUser
 			h.GetUser = func(x passkeys.Exchange) (passkeys.User, error) {

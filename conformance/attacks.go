@@ -45,8 +45,13 @@ func mountBehind(t testing.TB, app Application[passkeys.Exchange], require func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	staff, err := passkeys.AdminHandler(app.Find, app.AdminHooks)
+	if err != nil {
+		t.Fatal(err)
+	}
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", http.StripPrefix(prefix, routes))
+	mux.Handle(staffPrefix+"/", http.StripPrefix(staffPrefix, staff))
 	for _, g := range app.Guarded {
 		mux.Handle(g.Method+" "+g.Path, require(app.Find, app.Hooks, g.Guard)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			g.Handler(passkeys.Exchange{W: w, R: r})

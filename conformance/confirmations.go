@@ -795,6 +795,10 @@ func (g *gate) Get(ctx context.Context, id []byte) (passkeys.Credential, error) 
 	return c, err
 }
 
+func (g *gate) Scan(ctx context.Context, after []byte, limit int) ([]passkeys.Credential, error) {
+	return g.CredentialRepository.(passkeys.CredentialScanner).Scan(ctx, after, limit) // as those in memory have
+}
+
 func (g *gate) Update(ctx context.Context, c passkeys.Credential) error {
 	g.mu.Lock()
 	meanwhile := g.meanwhile

@@ -36,6 +36,20 @@ func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) er
 	return nil
 }
 
+// AdminHooks are the application's side of the routes for its staff.
+type AdminHooks = passkeys.AdminHooks[echo.Context]
+
+// MountAdmin adds the routes of [passkeys.AdminRoutes] to g, as [Mount] adds the
+// others, and returns an error as it does.
+func MountAdmin[P passkeys.Source[echo.Context]](g *echo.Group, source P, h AdminHooks) error {
+	routes, err := passkeys.AdminRoutes(source, h)
+	if err != nil {
+		return err
+	}
+	mount(g, routes)
+	return nil
+}
+
 func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c echo.Context) error {

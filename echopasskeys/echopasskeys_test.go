@@ -24,6 +24,9 @@ func TestAdapter(t *testing.T) {
 			if err := echopasskeys.Mount(e.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
 				t.Fatal(err)
 			}
+			if err := echopasskeys.MountAdmin(e.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				e.Add(g.Method, colons.Replace(g.Path), func(c echo.Context) error {
 					g.Handler(c)
@@ -108,6 +111,9 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	if err := echopasskeys.Mount(e.Group(""), newPasskeys(t), echopasskeys.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
 		t.Errorf("got %v", err)
 	}
+	if err := echopasskeys.MountAdmin(e.Group(""), newPasskeys(t), echopasskeys.AdminHooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("for staff: got %v", err)
+	}
 	if n := len(e.Routes()); n != 0 {
 		t.Errorf("%d routes are mounted", n)
 	}
@@ -146,5 +152,39 @@ func ExampleMount() {
 	}
 	// Output:
 	// 401
+	// 200
+}
+
+func ExampleMountAdmin() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	err = echopasskeys.MountAdmin(e.Group("/admin/passkeys"), p, echopasskeys.AdminHooks{
+		Authorize: func(c echo.Context, _ passkeys.Action) (string, error) {
+			name := c.Request().Header.Get("X-Staff") // in earnest: who is signed in as staff, by the session
+			if name == "" {
+				return "", passkeys.ErrForbidden
+			}
+			return "desk/" + name, nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, staff := range []string{"", "anna"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodPost, "/admin/passkeys/count", strings.NewReader("{}"))
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("X-Staff", staff)
+		e.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 403
 	// 200
 }

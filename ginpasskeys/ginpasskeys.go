@@ -34,6 +34,20 @@ func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) er
 	return nil
 }
 
+// AdminHooks are the application's side of the routes for its staff.
+type AdminHooks = passkeys.AdminHooks[*gin.Context]
+
+// MountAdmin adds the routes of [passkeys.AdminRoutes] to r, as [Mount] adds the
+// others, and returns an error as it does.
+func MountAdmin[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h AdminHooks) error {
+	routes, err := passkeys.AdminRoutes(source, h)
+	if err != nil {
+		return err
+	}
+	mount(r, routes)
+	return nil
+}
+
 func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context]) {
 	for _, route := range routes {
 		r.Handle(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *gin.Context) {

@@ -25,6 +25,9 @@ func TestAdapter(t *testing.T) {
 			if err := ginpasskeys.Mount(r.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
 				t.Fatal(err)
 			}
+			if err := ginpasskeys.MountAdmin(r.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				r.Handle(g.Method, colons.Replace(g.Path), ginpasskeys.Require(app.Find, app.Hooks, g.Guard), g.Handler)
 			}
@@ -99,6 +102,9 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	if err := ginpasskeys.Mount(r, newPasskeys(t), ginpasskeys.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
 		t.Errorf("got %v", err)
 	}
+	if err := ginpasskeys.MountAdmin(r, newPasskeys(t), ginpasskeys.AdminHooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
+		t.Errorf("for staff: got %v", err)
+	}
 	if n := len(r.Routes()); n != 0 {
 		t.Errorf("%d routes are mounted", n)
 	}
@@ -138,5 +144,40 @@ func ExampleMount() {
 	}
 	// Output:
 	// 401
+	// 200
+}
+
+func ExampleMountAdmin() {
+	gin.SetMode(gin.ReleaseMode)
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	r := gin.New()
+	err = ginpasskeys.MountAdmin(r.Group("/admin/passkeys"), p, ginpasskeys.AdminHooks{
+		Authorize: func(c *gin.Context, _ passkeys.Action) (string, error) {
+			name := c.GetHeader("X-Staff") // in earnest: who is signed in as staff, by the session
+			if name == "" {
+				return "", passkeys.ErrForbidden
+			}
+			return "desk/" + name, nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, staff := range []string{"", "anna"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodPost, "/admin/passkeys/count", strings.NewReader("{}"))
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("X-Staff", staff)
+		r.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 403
 	// 200
 }
