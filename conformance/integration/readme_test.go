@@ -27,7 +27,7 @@ var readmeImports = map[string]string{
 	"context": "context", "echo": "github.com/labstack/echo/v5", "echo5": "github.com/passkeys-go/passkeys/echopasskeys/echo5",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
 	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "url": "net/url", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
-	"httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v5/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
+	"slices": "slices", "httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v5/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
 	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "template": "html/template", "time": "time",
 }
 
@@ -51,6 +51,8 @@ func _(ctx context.Context, p *passkeys.Passkeys, db *gorm.DB,
 	store passkeys.CredentialRepository,
 	old *sql.DB,
 	file io.Reader,
+	staff func(*http.Request, passkeys.Action) (actor string, err error),
+	roles func(userID string) []string,
 ) error {
 	{
 %s
@@ -67,7 +69,7 @@ var (
 )
 
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md"}
+var readmePages = []string{"README.md", "docs/admin.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md"}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.
