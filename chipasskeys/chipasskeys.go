@@ -59,6 +59,18 @@ func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange]) {
 	}
 }
 
+// MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to r, which must serve
+// the RP ID's host from its root: their paths are fixed. The source is as in [Mount];
+// where it is nil, the error matches passkeys.ErrConfiguration.
+func MountWellKnown[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P) error {
+	routes, err := passkeys.WellKnownRoutes[passkeys.Exchange](source)
+	if err != nil {
+		return err
+	}
+	mount(r, routes)
+	return nil
+}
+
 // Guard is the rule of a route behind [Require].
 type Guard = passkeys.Guard[passkeys.Exchange]
 

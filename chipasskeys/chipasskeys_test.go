@@ -31,6 +31,9 @@ func TestAdapter(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
+			if err := chipasskeys.MountWellKnown(r, app.Find); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				r.With(chipasskeys.Require(app.Find, app.Hooks, g.Guard)).MethodFunc(g.Method, g.Path, func(w http.ResponseWriter, r *http.Request) {
 					g.Handler(passkeys.Exchange{W: w, R: r})
@@ -191,4 +194,23 @@ func ExampleMountAdmin() {
 	// Output:
 	// 403
 	// 200
+}
+
+func ExampleMountWellKnown() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		WellKnown:   passkeys.WellKnown{Apple: []string{"A1B2C3D4E5.org.example.app"}},
+		Credentials: passkeys.NewMemoryCredentials(), Secret: make([]byte, 32), // in earnest: random
+	})
+	if err != nil {
+		panic(err)
+	}
+	r := chi.NewRouter()
+	if err := chipasskeys.MountWellKnown(r, p); err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/apple-app-site-association", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}
 }

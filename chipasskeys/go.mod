@@ -7,6 +7,8 @@ require (
 	github.com/passkeys-go/passkeys/core v0.1.0
 )
 
+require golang.org/x/net v0.58.0 // indirect
+
 require (
 	github.com/fxamacker/cbor/v2 v2.9.4 // indirect
 	github.com/go-chi/chi/v5 v5.5.0

@@ -43,6 +43,9 @@ import (
 //			if err := mygin.MountAdmin(r.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
 //				t.Fatal(err)
 //			}
+//			if err := mygin.MountWellKnown(r, app.Find); err != nil {
+//				t.Fatal(err)
+//			}
 //			for _, g := range app.Guarded {
 //				path := strings.NewReplacer("{", ":", "}", "").Replace(g.Path)
 //				r.Handle(g.Method, path, mygin.Require(app.Find, app.Hooks, g.Guard), g.Handler)
@@ -63,8 +66,9 @@ type Adapter[C any] struct {
 	// RequestOperation is the adapter's own.
 	RequestOperation func(C) (passkeys.Operation, error)
 	// Mount is called once for each row. It returns a handler that serves the routes
-	// under /auth/passkeys, those for staff under /admin/passkeys, and those that are
-	// guarded where they say, and adds nothing to their answers; a middleware that recovers from panics is welcome.
+	// under /auth/passkeys, those for staff under /admin/passkeys, the well-knowns, and
+	// those that are guarded where they say, and adds nothing to their answers; a
+	// middleware that recovers from panics is welcome.
 	Mount func(testing.TB, Application[C]) http.Handler
 }
 
@@ -193,6 +197,16 @@ func adapterRows() []row[*site] {
 		{"unsupported_media_type", "A body that is not declared application/json is 415; parameters do not matter.", unsupportedMediaType},
 		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route that asks it.", storageUnavailable},
 		{"client", "The browser's half is served as it is, to anyone; a browser may keep it for ever under its version, and not under another.", browsersHalf},
+		{"well-known-webauthn", "Browsers are told which pages of other domains may use the passkeys.", wellKnown("webauthn",
+			`{"origins":["https://example.co.uk","https://example.de:8443"]}`)},
+		{"well-known-passkey-endpoints", "Password managers are told where passkeys are added, managed and explained.", wellKnown("passkey-endpoints",
+			`{"enroll":"https://example.org/new","manage":"https://example.org/passkeys","prfUsageDetails":"https://example.org/keys"}`)},
+		{"well-known-assetlinks", "Android is told which applications may use the passkeys, by certificate.", wellKnown("assetlinks.json",
+			`[{"relation":["delegate_permission/common.handle_all_urls","delegate_permission/common.get_login_creds"],`+
+				`"target":{"namespace":"android_app","package_name":"org.example.app","sha256_cert_fingerprints":["`+fingerprint+`"]}}]`)},
+		{"well-known-apple-app-site-association", "Apple's devices are told which applications may use the passkeys.", wellKnown("apple-app-site-association",
+			`{"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}`)},
+		{"well-known-unset", "A tenant with nothing to tell is 404 under each of these names.", wellKnownUnset},
 		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
 	}, confirmationRows(), attackRows())
 }
@@ -307,6 +321,7 @@ func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
 	}
 	return passkeys.New(passkeys.Config{
 		RPID: rpID, RPName: "Example", Origins: []string{page},
+		WellKnown:   told(rpID),
 		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener, Audit: &s.listener,
 	})
 }
@@ -366,7 +381,8 @@ type message struct {
 	body          string
 	contentType   string // "": application/json if there is a body; "-": none
 	chunked, gone bool
-	guarded       bool   // the path is one of the application's own
+	guarded       bool // the path is one of the application's own, or a well-known: not below the prefix
+	ifNoneMatch   string
 	proof, cookie string // of the headers Passkey-Proof and Cookie; "": no such header
 }
 
@@ -423,6 +439,9 @@ func (c *check) send(s *site, m message) answer {
 	}
 	if m.proof != "" {
 		r.Header.Set(passkeys.ProofHeader, m.proof)
+	}
+	if m.ifNoneMatch != "" {
+		r.Header.Set("If-None-Match", m.ifNoneMatch)
 	}
 	if m.cookie != "" {
 		r.Header.Set("Cookie", m.cookie)
@@ -874,7 +893,7 @@ func admin(c *check, s *site) {
 	c.is(s.credentials.Update(c.ctx, disabled), nil, "Update")
 
 	c.answers("list of none", send("/credentials", `{"userId":"nobody"}`), ok(`[]`))
-	rest := `"deviceName":"Phone","provider":"","transports":["internal"],"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:0`
+	rest := `"deviceName":"Phone","provider":"","aaguid":"00000000-0000-0000-0000-000000000000","transports":["internal"],"backupEligible":false,"backupState":false,"createdAt":"2030-01-01T00:00:0`
 	c.answers("list of two", send("/credentials", `{"userId":"alice"}`), ok(
 		`[{"id":"`+first+`",`+rest+`0Z","lastUsedAt":null,"quarantinedAt":"2030-01-01T00:00:01Z","quarantineReason":"sign_count_regressed"},`+
 			`{"id":"`+second+`",`+rest+`1Z","lastUsedAt":null,"quarantinedAt":null,"quarantineReason":""}]`))
@@ -979,6 +998,52 @@ func browsersHalf(c *check, s *site) {
 			got := c.send(s, message{method: http.MethodGet, path: "/" + f.Name + query, origin: "https://elsewhere.example"})
 			c.answers(f.Name+query, got, answer{want.Code, want.Header(), want.Body.String()})
 		}
+	}
+}
+
+// fingerprint is that of the site's application for Android.
+const fingerprint = "0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:0A:F0"
+
+// told is what a party of this name tells under /.well-known/: all that there is, or
+// nothing.
+func told(rpID string) passkeys.WellKnown {
+	if rpID != "example.org" {
+		return passkeys.WellKnown{}
+	}
+	return passkeys.WellKnown{
+		Related: []string{"https://example.co.uk", "https://example.de:8443"},
+		Android: []passkeys.AndroidApp{{Package: "org.example.app", Fingerprints: []string{fingerprint}}},
+		Apple:   []string{"A1B2C3D4E5.org.example.app"},
+		Enroll:  "https://example.org/new", Manage: "https://example.org/passkeys", PRFUsage: "https://example.org/keys",
+	}
+}
+
+// wellKnown knows a document to the byte: a client that has it gets no more than that
+// it is still good, and of a page of another site none asks where it comes from.
+func wellKnown(name, document string) func(*check, *site) {
+	return func(c *check, s *site) {
+		ask := message{guarded: true, method: http.MethodGet, path: "/.well-known/" + name, origin: "https://elsewhere.example"}
+		got := c.send(s, ask)
+		etag := got.header.Get("ETag")
+		if len(etag) < 3 || etag[0] != '"' { // a weak one is none: a byte may differ
+			c.errorf("ETag: %q", etag)
+		}
+		header := http.Header{"Cache-Control": {"public, max-age=3600"}, "Content-Type": {"application/json"}, "X-Content-Type-Options": {"nosniff"}, "Etag": {etag}, "Accept-Ranges": {"bytes"}}
+		c.answers(name, got, answer{http.StatusOK, header, document})
+		ask.ifNoneMatch = etag
+		header = maps.Clone(header)
+		header.Del("Content-Type")
+		header.Del("Accept-Ranges")
+		c.answers(name+" again", c.send(s, ask), answer{http.StatusNotModified, header, ""})
+	}
+}
+
+func wellKnownUnset(c *check, s *site) {
+	other, err := s.party("example.net")
+	c.is(err, nil, "New")
+	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return other, nil }
+	for _, name := range []string{"webauthn", "passkey-endpoints", "assetlinks.json", "apple-app-site-association"} {
+		c.answers(name, c.send(s, message{guarded: true, method: http.MethodGet, path: "/.well-known/" + name}), refused("not_found"))
 	}
 }
 

@@ -154,6 +154,9 @@ func forgetful(bodies bool) func(stage) stage {
 				routes[i].Path = prefix + routes[i].Path
 			}
 			mux := http.NewServeMux()
+			if err := passkeys.MountWellKnown(mux, app.Find); err != nil {
+				t.Fatal(err)
+			}
 			for _, route := range append(routes, staff...) {
 				mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 					if bodies {
@@ -206,7 +209,18 @@ func TestAdapterFaults(t *testing.T) {
 			if r.Method == http.MethodGet && strings.Contains(r.URL.Path, ".") {
 				a.Header().Set("Cache-Control", "no-store")
 			}
-		}), "client"},
+		}), "client well-known-webauthn well-known-passkey-endpoints well-known-assetlinks well-known-apple-app-site-association"},
+		{"nothing to tell is an empty document", edited(func(r *http.Request, a *httptest.ResponseRecorder) {
+			if a.Code == http.StatusNotFound && strings.HasPrefix(r.URL.Path, "/.well-known/") {
+				a.Code, a.Body = http.StatusOK, bytes.NewBufferString("{}")
+			}
+		}), "well-known-unset"},
+		{"every answer is sent whole", wrapped(func(w http.ResponseWriter, r *http.Request, next http.Handler) {
+			if strings.HasPrefix(r.URL.Path, "/.well-known/") {
+				r.Header.Del("If-None-Match")
+			}
+			next.ServeHTTP(w, r)
+		}), "well-known-webauthn well-known-passkey-endpoints well-known-assetlinks well-known-apple-app-site-association"},
 		{"an answer ends in a line break", edited(func(_ *http.Request, a *httptest.ResponseRecorder) {
 			if a.Body.Len() != 0 {
 				a.Body.WriteByte('\n')

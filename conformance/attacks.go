@@ -52,6 +52,9 @@ func mountBehind(t testing.TB, app Application[passkeys.Exchange], require func(
 	mux := http.NewServeMux()
 	mux.Handle(prefix+"/", http.StripPrefix(prefix, routes))
 	mux.Handle(staffPrefix+"/", http.StripPrefix(staffPrefix, staff))
+	if err := passkeys.MountWellKnown(mux, app.Find); err != nil {
+		t.Fatal(err)
+	}
 	for _, g := range app.Guarded {
 		mux.Handle(g.Method+" "+g.Path, require(app.Find, app.Hooks, g.Guard)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			g.Handler(passkeys.Exchange{W: w, R: r})

@@ -16,28 +16,34 @@ import (
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 	"github.com/passkeys-go/passkeys/core/internal/seal"
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
+	"golang.org/x/net/publicsuffix"
 )
 
-// Config is the policy of one relying party. RPID, RPName, Origins and
-// Credentials are required; the zero value of every other field is its default.
+// Config is the policy of one relying party. RPID, RPName, Credentials, and Origins
+// where WellKnown says none, are required; the zero value of every other field is its default.
 type Config struct {
 	// RPID is the relying party's id: a domain in lower case such as
 	// "example.org", without scheme, port or path, no IP address; "localhost"
 	// while developing (WebAuthn L3 §4, §5.1.2). A passkey is bound to it for
-	// ever, so it should be the registrable domain.
+	// ever, so it should be the registrable domain. A public suffix, such as
+	// "co.uk", is good for pages of that very host alone.
 	RPID string
 	// RPName is the service's name as authenticators show it.
 	RPName string
 	// Origins are the pages that may use the passkeys, at least one, each
 	// exactly as browsers send it: scheme://host[:port], in lower case, without
 	// default port, path or trailing slash. A native Android application is
-	// android:apk-key-hash:HASH. Matched byte for byte (WebAuthn L3 §13.4.9).
+	// android:apk-key-hash:HASH. Matched byte for byte (WebAuthn L3 §13.4.9). Those
+	// that follow from WellKnown are added, and may be all.
 	Origins []string
 	// TopOrigins are the pages, written like Origins, that may embed ours in a
 	// cross-origin frame. Default: none may, and a ceremony from within one is
 	// refused. Browsers that do not report the embedding page are admitted once
 	// one is configured.
 	TopOrigins []string
+	// WellKnown says which other domains and which applications may use the passkeys,
+	// and where users manage them. Default: none, nowhere.
+	WellKnown WellKnown
 	// Credentials keeps the passkeys. Required.
 	Credentials CredentialRepository
 	// Secret is what sealed states, proofs, decoys and all else that only this server may
@@ -170,6 +176,7 @@ type Passkeys struct {
 	decoys      *decoys
 	lastIssued  atomic.Int64                    // see issuedAt
 	outdated    atomic.Pointer[engine.Metadata] // the last that metadata has warned of
+	wellKnown   []document                      // in the order of WellKnown.documents
 }
 
 // New checks the configuration and returns the services on it. An error matches
@@ -188,6 +195,11 @@ func New(cfg Config) (*Passkeys, error) {
 		return nil, ErrConfiguration.explained("Config.Metadata: must be set where AttestationPolicy is trusted")
 	}
 	cfg.Origins, cfg.TopOrigins = slices.Clone(cfg.Origins), slices.Clone(cfg.TopOrigins)
+	for _, o := range cfg.WellKnown.origins() {
+		if !slices.Contains(cfg.Origins, o) {
+			cfg.Origins = append(cfg.Origins, o)
+		}
+	}
 	cfg.AllowedAAGUIDs, cfg.DeniedAAGUIDs = slices.Clone(cfg.AllowedAAGUIDs), slices.Clone(cfg.DeniedAAGUIDs)
 	cfg.Algorithms, cfg.Hints, cfg.AttestationFormats = slices.Clone(cfg.Algorithms), slices.Clone(cfg.Hints), slices.Clone(cfg.AttestationFormats)
 	cfg.CreationExtra, cfg.RequestExtra = cloneExtra(cfg.CreationExtra), cloneExtra(cfg.RequestExtra)
@@ -226,7 +238,7 @@ func New(cfg Config) (*Passkeys, error) {
 	if err != nil {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
-	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), development: development(cfg.Origins), states: seal.New("state", secrets...), proofs: seal.New("proof", secrets[0]), rp: engine.RelyingParty{
+	p := &Passkeys{cfg: cfg, decoys: decoys, realm: realm(cfg.RPID), development: development(cfg.Origins), wellKnown: cfg.WellKnown.documents(), states: seal.New("state", secrets...), proofs: seal.New("proof", secrets[0]), rp: engine.RelyingParty{
 		ID:          cfg.RPID,
 		Origins:     cfg.Origins,
 		TopOrigins:  cfg.TopOrigins,
@@ -312,12 +324,22 @@ func (cfg *Config) validate(name func(field string) string) error {
 	if strings.TrimSpace(cfg.RPName) == "" {
 		return bad("RPName", "must be set")
 	}
-	if len(cfg.Origins) == 0 {
+	if len(cfg.Origins)+len(cfg.WellKnown.Related)+len(cfg.WellKnown.Android) == 0 {
 		return bad("Origins", "must name at least one origin, such as https://%s", cfg.RPID)
 	}
 	for _, o := range cfg.Origins {
 		if err := checkOrigin(o); err != "" && !androidOrigin(o) {
 			return bad("Origins", "%q %s", o, err)
+		}
+	}
+	if err := cfg.WellKnown.validate(bad); err != nil {
+		return err
+	}
+	if suffix, _ := publicsuffix.PublicSuffix(cfg.RPID); suffix == cfg.RPID {
+		for _, o := range cfg.Origins {
+			if u, err := url.Parse(o); err == nil && u.Host != "" && u.Hostname() != cfg.RPID && !slices.Contains(cfg.WellKnown.Related, o) {
+				return bad("RPID", "%q is a public suffix, which no other host can use, such as that of %s", cfg.RPID, o)
+			}
 		}
 	}
 	for _, o := range cfg.TopOrigins {
@@ -459,10 +481,12 @@ func development(origins []string) (local []string) {
 	return local
 }
 
+const androidScheme = "android:apk-key-hash:"
+
 // androidOrigin reports whether origin is that of a native Android application:
 // the SHA-256 of its signing certificate.
 func androidOrigin(origin string) bool {
-	hash, ok := strings.CutPrefix(origin, "android:apk-key-hash:")
+	hash, ok := strings.CutPrefix(origin, androidScheme)
 	sum, err := strictjson.DecodeBase64URL(hash)
 	return ok && err == nil && len(sum) == 32
 }

@@ -156,6 +156,12 @@
 //	POST   /count                {}
 //	POST   /export               {}, or {"after"}
 //
+// # Other domains and applications
+//
+// Config.WellKnown names the pages of other domains and the applications for Android
+// and iOS that may use the passkeys. [MountWellKnown] tells browsers and phones, and the
+// origins that follow are accepted.
+//
 // # Without a router
 //
 // [Passkeys.BeginRegistration], [Passkeys.FinishRegistration],

@@ -3,6 +3,7 @@ package passkeys
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,18 @@ func envNames(field string) string {
 		return "PASSKEYS_EXPECTED_ORIGINS"
 	case "TopOrigins":
 		return "PASSKEYS_TOP_ORIGINS"
+	case "WellKnown.Related":
+		return "PASSKEYS_RELATED_ORIGINS"
+	case "WellKnown.Android":
+		return "PASSKEYS_ANDROID_APPS"
+	case "WellKnown.Apple":
+		return "PASSKEYS_APPLE_APPS"
+	case "WellKnown.Enroll":
+		return "PASSKEYS_ENROLL_URL"
+	case "WellKnown.Manage":
+		return "PASSKEYS_MANAGE_URL"
+	case "WellKnown.PRFUsage":
+		return "PASSKEYS_PRF_USAGE_URL"
 	case "ChallengeTTL":
 		return "PASSKEYS_CHALLENGE_TTL"
 	case "Timeout":
@@ -70,12 +83,19 @@ func envNames(field string) string {
 }
 
 // ConfigFromEnv reads a Config from the environment. What is unset or empty is
-// left at its default; the first three are required.
+// left at its default; the first three are required, the third only where there are
+// neither related origins nor Android applications.
 //
 //	PASSKEYS_RP_ID                           example.org
 //	PASSKEYS_RP_NAME                         Example
 //	PASSKEYS_EXPECTED_ORIGINS                https://example.org,https://www.example.org
 //	PASSKEYS_TOP_ORIGINS                     https://partner.example
+//	PASSKEYS_RELATED_ORIGINS                 https://example.co.uk,https://example.de
+//	PASSKEYS_ANDROID_APPS                    org.example.app=AA:BB:…, once more for each other fingerprint
+//	PASSKEYS_APPLE_APPS                      A1B2C3D4E5.org.example.app
+//	PASSKEYS_ENROLL_URL                      https://example.org/settings/passkeys/new
+//	PASSKEYS_MANAGE_URL                      https://example.org/settings/passkeys
+//	PASSKEYS_PRF_USAGE_URL                   https://example.org/help/encryption
 //	PASSKEYS_SECRET                          openssl rand -base64 32: 32 characters or more, none of them space or a comma
 //	PASSKEYS_OLD_SECRETS                     those that it took the place of, the latest first
 //	PASSKEYS_TIMEOUT                         5m, or 300
@@ -147,10 +167,17 @@ func ConfigFromEnv() (Config, error) {
 		return s == "true"
 	}
 	cfg := Config{
-		RPID:                         get("RPID"),
-		RPName:                       get("RPName"),
-		Origins:                      list("Origins"),
-		TopOrigins:                   list("TopOrigins"),
+		RPID:       get("RPID"),
+		RPName:     get("RPName"),
+		Origins:    list("Origins"),
+		TopOrigins: list("TopOrigins"),
+		WellKnown: WellKnown{
+			Related:  list("WellKnown.Related"),
+			Apple:    list("WellKnown.Apple"),
+			Enroll:   get("WellKnown.Enroll"),
+			Manage:   get("WellKnown.Manage"),
+			PRFUsage: get("WellKnown.PRFUsage"),
+		},
 		Secret:                       []byte(get("Secret")),
 		Timeout:                      duration("Timeout"),
 		ChallengeTTL:                 duration("ChallengeTTL"),
@@ -172,6 +199,16 @@ func ConfigFromEnv() (Config, error) {
 			CredentialProtection:        CredentialProtection(get("Extensions.CredentialProtection")),
 			EnforceCredentialProtection: flag("Extensions.EnforceCredentialProtection"),
 		},
+	}
+	for _, s := range list("WellKnown.Android") {
+		name, fingerprint, _ := strings.Cut(s, "=")
+		apps := cfg.WellKnown.Android
+		i := slices.IndexFunc(apps, func(app AndroidApp) bool { return app.Package == name })
+		if i < 0 {
+			i, apps = len(apps), append(apps, AndroidApp{Package: name})
+		}
+		apps[i].Fingerprints = append(apps[i].Fingerprints, fingerprint)
+		cfg.WellKnown.Android = apps
 	}
 	for _, s := range list("OldSecrets") {
 		cfg.OldSecrets = append(cfg.OldSecrets, []byte(s))

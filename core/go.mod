@@ -6,6 +6,7 @@ require (
 	github.com/go-webauthn/webauthn v0.18.2
 	github.com/golang-jwt/jwt/v5 v5.3.1
 	github.com/google/uuid v1.6.0
+	golang.org/x/net v0.58.0
 	golang.org/x/text v0.42.0
 )
 

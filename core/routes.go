@@ -100,13 +100,17 @@ func Handler[P Source[Exchange]](source P, h Hooks[Exchange]) (http.Handler, err
 
 func serveMux(routes []Route[Exchange]) http.Handler {
 	mux := http.NewServeMux()
+	mount(mux, routes)
+	return mux
+}
+
+func mount(mux *http.ServeMux, routes []Route[Exchange]) {
 	for _, route := range routes {
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 			x := NewExchange(w, r)
 			route.Serve(x, x.W, x.R)
 		})
 	}
-	return mux
 }
 
 const maxUsername = 1024 // bytes
@@ -130,8 +134,8 @@ func newTable[C any, P Source[C]](source P, h Hooks[C]) (*table[C], error) {
 	return &table[C]{resolve, h}, nil
 }
 
-// resolver is the source as a function.
-func resolver[C any, P Source[C]](source P) (resolve func(C) (*Passkeys, error), err error) {
+// resolver returns how the source finds who answers.
+func resolver[C any, P Source[C]](source P) (resolve func(C) (*Passkeys, error), _ error) {
 	switch s := any(source).(type) {
 	case *Passkeys:
 		if s != nil {
@@ -141,9 +145,9 @@ func resolver[C any, P Source[C]](source P) (resolve func(C) (*Passkeys, error),
 		resolve = s
 	}
 	if resolve == nil {
-		err = ErrConfiguration.explained("Passkeys: must not be nil")
+		return nil, ErrConfiguration.explained("Passkeys: must not be nil")
 	}
-	return resolve, err
+	return resolve, nil
 }
 
 type endpoint[C any] func(ctx context.Context, c C, q request) (any, error)

@@ -59,6 +59,18 @@ func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 	}
 }
 
+// MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to e, which must serve
+// the RP ID's host from its root: their paths are fixed. The source is as in [Mount];
+// where it is nil, the error matches passkeys.ErrConfiguration.
+func MountWellKnown[P passkeys.Source[echo.Context]](e *echo.Echo, source P) error {
+	routes, err := passkeys.WellKnownRoutes[echo.Context](source)
+	if err != nil {
+		return err
+	}
+	mount(e.Group(""), routes)
+	return nil
+}
+
 // Guard is the rule of a route behind [Require].
 type Guard = passkeys.Guard[echo.Context]
 

@@ -27,6 +27,9 @@ func TestAdapter(t *testing.T) {
 			if err := echopasskeys.MountAdmin(e.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
 				t.Fatal(err)
 			}
+			if err := echopasskeys.MountWellKnown(e, app.Find); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				e.Add(g.Method, colons.Replace(g.Path), func(c echo.Context) error {
 					g.Handler(c)
@@ -187,4 +190,23 @@ func ExampleMountAdmin() {
 	// Output:
 	// 403
 	// 200
+}
+
+func ExampleMountWellKnown() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		WellKnown:   passkeys.WellKnown{Apple: []string{"A1B2C3D4E5.org.example.app"}},
+		Credentials: passkeys.NewMemoryCredentials(), Secret: make([]byte, 32), // in earnest: random
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	if err := echopasskeys.MountWellKnown(e, p); err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/apple-app-site-association", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}
 }

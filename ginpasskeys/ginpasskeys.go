@@ -56,6 +56,19 @@ func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context]) {
 	}
 }
 
+// MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to r, which must serve
+// the RP ID's host from its root: their paths are fixed. The source is as in [Mount];
+// where it is nil, the error matches passkeys.ErrConfiguration. Like Gin, it panics if
+// a route is taken.
+func MountWellKnown[P passkeys.Source[*gin.Context]](r *gin.Engine, source P) error {
+	routes, err := passkeys.WellKnownRoutes[*gin.Context](source)
+	if err != nil {
+		return err
+	}
+	mount(r, routes)
+	return nil
+}
+
 // Guard is the rule of a route behind [Require].
 type Guard = passkeys.Guard[*gin.Context]
 

@@ -28,6 +28,9 @@ func TestAdapter(t *testing.T) {
 			if err := ginpasskeys.MountAdmin(r.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
 				t.Fatal(err)
 			}
+			if err := ginpasskeys.MountWellKnown(r, app.Find); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				r.Handle(g.Method, colons.Replace(g.Path), ginpasskeys.Require(app.Find, app.Hooks, g.Guard), g.Handler)
 			}
@@ -180,4 +183,24 @@ func ExampleMountAdmin() {
 	// Output:
 	// 403
 	// 200
+}
+
+func ExampleMountWellKnown() {
+	gin.SetMode(gin.ReleaseMode)
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		WellKnown:   passkeys.WellKnown{Apple: []string{"A1B2C3D4E5.org.example.app"}},
+		Credentials: passkeys.NewMemoryCredentials(), Secret: make([]byte, 32), // in earnest: random
+	})
+	if err != nil {
+		panic(err)
+	}
+	r := gin.New()
+	if err := ginpasskeys.MountWellKnown(r, p); err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/apple-app-site-association", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}
 }

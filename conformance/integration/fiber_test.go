@@ -78,7 +78,9 @@ func TestFiber(t *testing.T) {
 				}
 				return c.Next()
 			})
-			onFiber(f.Group("/auth/passkeys"), routesOf(t, app))
+			mountAll(t, app, func(prefix string, routes []passkeys.Route[passkeys.Exchange]) {
+				onFiber(f.Group(prefix), routes)
+			})
 			for _, g := range app.Guarded {
 				h := guarded(app, g)
 				f.Add([]string{g.Method}, strings.NewReplacer("{", ":", "}", "").Replace(g.Path), fiberHandler(

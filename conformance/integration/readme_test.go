@@ -69,7 +69,7 @@ var (
 )
 
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/admin.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md"}
+var readmePages = []string{"README.md", "docs/admin.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md", "docs/native.md"}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.

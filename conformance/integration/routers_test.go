@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"os/exec"
@@ -60,7 +61,9 @@ func TestHTTPRouter(t *testing.T) {
 		RequestOperation: passkeys.Exchange.RequestOperation,
 		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
 			r := httprouter.New()
-			onHTTPRouter(r, "/auth/passkeys", routesOf(t, app))
+			mountAll(t, app, func(prefix string, routes []passkeys.Route[passkeys.Exchange]) {
+				onHTTPRouter(r, prefix, routes)
+			})
 			for _, g := range app.Guarded {
 				handleOnHTTPRouter(r, g.Method, strings.NewReplacer("{", ":", "}", "").Replace(g.Path), guarded(app, g))
 			}
@@ -75,7 +78,9 @@ func TestGorilla(t *testing.T) {
 		RequestOperation: gorillaOperation,
 		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
 			r := mux.NewRouter()
-			onGorilla(r.PathPrefix("/auth/passkeys").Subrouter(), routesOf(t, app))
+			mountAll(t, app, func(prefix string, routes []passkeys.Route[passkeys.Exchange]) {
+				onGorilla(r.PathPrefix(prefix).Subrouter(), routes)
+			})
 			for _, g := range app.Guarded {
 				r.Handle(g.Path, guarded(app, g)).Methods(g.Method)
 			}
@@ -84,13 +89,18 @@ func TestGorilla(t *testing.T) {
 	})
 }
 
-func routesOf(t testing.TB, app conformance.Application[passkeys.Exchange]) []passkeys.Route[passkeys.Exchange] {
+// mountAll has mount each of the tables, all of which the three functions take.
+func mountAll(t testing.TB, app conformance.Application[passkeys.Exchange], mount func(prefix string, routes []passkeys.Route[passkeys.Exchange])) {
 	t.Helper()
 	routes, err := passkeys.Routes(app.Find, app.Hooks)
-	if err != nil {
+	staff, errStaff := passkeys.AdminRoutes(app.Find, app.AdminHooks)
+	wellKnown, errWellKnown := passkeys.WellKnownRoutes[passkeys.Exchange](app.Find)
+	if err := errors.Join(err, errStaff, errWellKnown); err != nil {
 		t.Fatal(err)
 	}
-	return routes
+	mount("/auth/passkeys", routes)
+	mount("/admin/passkeys", staff)
+	mount("", wellKnown)
 }
 
 func guarded(app conformance.Application[passkeys.Exchange], g conformance.Guarded[passkeys.Exchange]) http.Handler {

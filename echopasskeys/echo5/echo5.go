@@ -36,6 +36,20 @@ func Mount[P passkeys.Source[*echo.Context]](g *echo.Group, source P, h Hooks) e
 	return nil
 }
 
+// AdminHooks are the application's side of the routes for its staff.
+type AdminHooks = passkeys.AdminHooks[*echo.Context]
+
+// MountAdmin adds the routes of [passkeys.AdminRoutes] to g, as [Mount] adds the
+// others, and returns an error as it does.
+func MountAdmin[P passkeys.Source[*echo.Context]](g *echo.Group, source P, h AdminHooks) error {
+	routes, err := passkeys.AdminRoutes(source, h)
+	if err != nil {
+		return err
+	}
+	mount(g, routes)
+	return nil
+}
+
 func mount(g *echo.Group, routes []passkeys.Route[*echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *echo.Context) error {
@@ -43,6 +57,18 @@ func mount(g *echo.Group, routes []passkeys.Route[*echo.Context]) {
 			return nil
 		})
 	}
+}
+
+// MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to e, which must serve
+// the RP ID's host from its root: their paths are fixed. The source is as in [Mount];
+// where it is nil, the error matches passkeys.ErrConfiguration.
+func MountWellKnown[P passkeys.Source[*echo.Context]](e *echo.Echo, source P) error {
+	routes, err := passkeys.WellKnownRoutes[*echo.Context](source)
+	if err != nil {
+		return err
+	}
+	mount(e.Group(""), routes)
+	return nil
 }
 
 // Guard is the rule of a route behind [Require].

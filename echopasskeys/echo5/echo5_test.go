@@ -24,6 +24,12 @@ func TestAdapter(t *testing.T) {
 			if err := echo5.Mount(e.Group("/auth/passkeys"), app.Find, app.Hooks); err != nil {
 				t.Fatal(err)
 			}
+			if err := echo5.MountAdmin(e.Group("/admin/passkeys"), app.Find, app.AdminHooks); err != nil {
+				t.Fatal(err)
+			}
+			if err := echo5.MountWellKnown(e, app.Find); err != nil {
+				t.Fatal(err)
+			}
 			for _, g := range app.Guarded {
 				e.Add(g.Method, colons.Replace(g.Path), func(c *echo.Context) error {
 					g.Handler(c)
@@ -173,4 +179,57 @@ func ExampleMount() {
 	// Output:
 	// 401
 	// 200
+}
+
+func ExampleMountAdmin() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},
+		Credentials: passkeys.NewMemoryCredentials(),
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	err = echo5.MountAdmin(e.Group("/admin/passkeys"), p, echo5.AdminHooks{
+		Authorize: func(c *echo.Context, _ passkeys.Action) (string, error) {
+			name := c.Request().Header.Get("X-Staff") // in earnest: who is signed in as staff, by the session
+			if name == "" {
+				return "", passkeys.ErrForbidden
+			}
+			return "desk/" + name, nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	for _, staff := range []string{"", "anna"} {
+		w := httptest.NewRecorder()
+		q := httptest.NewRequest(http.MethodPost, "/admin/passkeys/count", strings.NewReader("{}"))
+		q.Header.Set("Content-Type", "application/json")
+		q.Header.Set("X-Staff", staff)
+		e.ServeHTTP(w, q)
+		fmt.Println(w.Code)
+	}
+	// Output:
+	// 403
+	// 200
+}
+
+func ExampleMountWellKnown() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		WellKnown:   passkeys.WellKnown{Apple: []string{"A1B2C3D4E5.org.example.app"}},
+		Credentials: passkeys.NewMemoryCredentials(), Secret: make([]byte, 32), // in earnest: random
+	})
+	if err != nil {
+		panic(err)
+	}
+	e := echo.New()
+	if err := echo5.MountWellKnown(e, p); err != nil {
+		panic(err)
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/apple-app-site-association", nil))
+	fmt.Println(w.Code, w.Body)
+	// Output: 200 {"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}
 }

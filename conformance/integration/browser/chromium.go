@@ -25,8 +25,9 @@ import (
 // Chromium is a running browser.
 type Chromium struct{ ctx context.Context }
 
-// StartChromium runs a headless Chromium with a fresh profile until the test ends.
-func StartChromium(t testing.TB) *Chromium {
+// StartChromium runs a headless Chromium with a fresh profile, and with these options
+// more, until the test ends.
+func StartChromium(t testing.TB, more ...chromedp.ExecAllocatorOption) *Chromium {
 	t.Helper()
 	options := []chromedp.ExecAllocatorOption{
 		chromedp.ExecPath(program(t, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")),
@@ -38,7 +39,7 @@ func StartChromium(t testing.TB) *Chromium {
 	} {
 		options = append(options, chromedp.Flag(flag, true))
 	}
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	allocator, stop := chromedp.NewExecAllocator(context.Background(), append(options, more...)...)
 	t.Cleanup(stop)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
 	t.Cleanup(closeBrowser)

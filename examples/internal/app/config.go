@@ -43,7 +43,11 @@ func passkeysConfig(port int) (passkeys.Config, error) {
 			return passkeys.Config{}, err
 		}
 	}
-	return passkeys.ConfigFromEnv()
+	cfg, err := passkeys.ConfigFromEnv()
+	if err == nil && len(cfg.Origins) == 0 { // as related domains and native apps alone would do
+		err = errors.New("PASSKEYS_EXPECTED_ORIGINS: must name the demo's own page")
+	}
+	return cfg, err
 }
 
 // localOrigin is the origin as browsers send it: without the default port.

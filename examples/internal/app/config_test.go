@@ -88,8 +88,11 @@ func TestPasskeysConfig(t *testing.T) {
 	}
 	t.Run("a domain without its origin", func(t *testing.T) {
 		setenv(t, vars{"PASSKEYS_RP_ID": "example.org"})
-		if _, err := passkeysConfig(8080); err == nil || !strings.Contains(err.Error(), "PASSKEYS_EXPECTED_ORIGINS") {
-			t.Errorf("err = %v; want one that names PASSKEYS_EXPECTED_ORIGINS", err)
+		for _, related := range []string{"", "https://example.co.uk"} {
+			t.Setenv("PASSKEYS_RELATED_ORIGINS", related)
+			if _, err := passkeysConfig(8080); err == nil || !strings.Contains(err.Error(), "PASSKEYS_EXPECTED_ORIGINS") {
+				t.Errorf("related %q: err = %v; want one that names PASSKEYS_EXPECTED_ORIGINS", related, err)
+			}
 		}
 	})
 }
