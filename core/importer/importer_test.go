@@ -100,7 +100,8 @@ func synced(a *passkeytest.Authenticator) {
 func key(a *passkeytest.Authenticator) { a.Transports = []string{"usb"} }
 
 // The rows below are in the form in which each system's own table or API has them,
-// made by hand from its schema: none of these systems runs here.
+// made by hand from its schema. Those that run here are tried in
+// conformance/integration.
 var systemRows = []struct {
 	name, says string
 	system     importer.System
