@@ -195,7 +195,7 @@ func ExamplePasskeys_RequestConfirmation() {
 		log.Fatal(err)
 	}
 	page := `<form method="post" data-confirm="` + request + `">`
-	fmt.Println(strings.Contains(page, "EUR"), len(request) <= 1024)
+	fmt.Println(strings.Contains(page, "100 EUR"), len(request) <= 1024)
 	// Output: false true
 }
 
