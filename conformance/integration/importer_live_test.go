@@ -115,54 +115,99 @@ func enrolAndSignIn(t *testing.T, ask func(any) []byte, name string, a *passkeyt
 	return e, ask(assertion)
 }
 
-// goWebAuthnVersions are releases of go-webauthn, the last of each era that is to be
-// had, and goWebAuthnRows is what they wrote. They are built and run only to record
-// that anew, with recordGoWebAuthn in the environment: the rows do not change.
-const (
-	goWebAuthnVersions = "v0.8.6 v0.9.4 v0.10.2 v0.11.2 v0.12.3 v0.13.4 v0.14.0 v0.15.0 v0.16.5 v0.17.0 v0.17.4 v0.18.2"
-	goWebAuthnRows     = "testdata/go-webauthn/rows.jsonl"
-	recordGoWebAuthn   = "PASSKEYS_RECORD_GO_WEBAUTHN"
-)
-
-// TestImportGoWebAuthn imports what each of go-webauthn's eras wrote. The keys of these
-// passkeys follow from what the rows call their users, so that they can sign in here.
-func TestImportGoWebAuthn(t *testing.T) {
-	if os.Getenv(recordGoWebAuthn) != "" {
-		var rows []byte
-		for version := range strings.FieldsSeq(goWebAuthnVersions) {
-			rows = append(rows, recordVersion(t, version)...)
-		}
-		if err := os.WriteFile(goWebAuthnRows, rows, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rows, err := os.ReadFile(goWebAuthnRows)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var everybody []enrolled
-	for line := range bytes.Lines(rows) {
-		var row struct {
-			UserID     string `json:"user_id"`
-			UserHandle []byte `json:"user_handle"`
-		}
-		if err := json.Unmarshal(line, &row); err != nil {
-			t.Fatal(err)
-		}
-		e, _ := enroll(t, row.UserID, keyed(row.UserID), registrationOptions(importedRPID, row.UserHandle))
-		e.user, e.counter = row.UserID, usedThere(t, e.Authenticator)
-		everybody = append(everybody, e)
-	}
-	if want := 2 * len(strings.Fields(goWebAuthnVersions)); len(everybody) != want {
-		t.Errorf("%d rows, not %d", len(everybody), want)
-	}
-	moves(t, fresh(t, "go-webauthn"), everybody, func() importer.Source {
-		return importer.Source{System: importer.GoWebAuthn, Reader: bytes.NewReader(rows)}
-	})
+// recording is what a system's own code wrote. It is run only to record that anew, with
+// recordAnew in the environment: the rows do not change.
+type recording struct {
+	source   importer.Source
+	folder   string // of testdata, with the program, and with what it wrote
+	versions string
+	unproved bool // it verifies no signature here, so there is no attestation and no sign-in
+	program  func(t *testing.T, version string) *exec.Cmd
 }
 
-// recordVersion builds a version's program, and returns the rows of two passkeys.
-func recordVersion(t *testing.T, version string) (rows []byte) {
+const recordAnew = "PASSKEYS_RECORD_ROWS"
+
+var recordings = []recording{
+	{ // of each era the last release that is to be had
+		source: importer.Source{System: importer.GoWebAuthn}, folder: "testdata/go-webauthn",
+		versions: "v0.8.6 v0.9.4 v0.10.2 v0.11.2 v0.12.3 v0.13.4 v0.14.0 v0.15.0 v0.16.5 v0.17.0 v0.17.4 v0.18.2",
+		program:  enrolInGo,
+	},
+	{ // Debian's package ruby-webauthn, in a table as the library's documentation has it
+		source: importer.Source{System: importer.PyWebAuthn, Columns: map[string]string{
+			"credential_id": "external_id", "credential_public_key": "public_key", "webauthn_user_id": "webauthn_id",
+		}},
+		folder: "testdata/ruby-webauthn", versions: "2.5.2", unproved: true,
+		program: func(_ *testing.T, version string) *exec.Cmd {
+			return exec.Command("ruby", "-e", "gem 'webauthn', '"+version+"'; load 'testdata/ruby-webauthn/enrol.rb'")
+		},
+	},
+}
+
+// TestImportRecorded imports what other systems' own code wrote when it was run. The
+// keys of these passkeys follow from what the rows call their users, so that they can
+// sign in here.
+func TestImportRecorded(t *testing.T) {
+	for _, r := range recordings {
+		t.Run(filepath.Base(r.folder), func(t *testing.T) {
+			file := filepath.Join(r.folder, "rows.jsonl")
+			if os.Getenv(recordAnew) != "" {
+				if err := os.WriteFile(file, r.record(t), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rows, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var everybody []enrolled
+			for line := range bytes.Lines(rows) {
+				var row struct {
+					UserID string `json:"user_id"`
+				}
+				if err := json.Unmarshal(line, &row); err != nil {
+					t.Fatal(err)
+				}
+				handle := sha256.Sum256([]byte(row.UserID)) // as the programs have it
+				e, _ := enroll(t, row.UserID, keyed(row.UserID), registrationOptions(importedRPID, handle[:]))
+				e.user, e.counter = row.UserID, e.Credentials()[0].SignCount
+				if !r.unproved {
+					e.counter = usedThere(t, e.Authenticator)
+				}
+				everybody = append(everybody, e)
+			}
+			if want := 2 * len(strings.Fields(r.versions)); len(everybody) != want {
+				t.Errorf("%d rows, not %d", len(everybody), want)
+			}
+			moves(t, fresh(t, filepath.Base(r.folder)), everybody, func() importer.Source {
+				source := r.source
+				source.Reader = bytes.NewReader(rows)
+				return source
+			})
+		})
+	}
+}
+
+// record runs the program of each version, and returns the rows of two passkeys of each.
+func (r recording) record(t *testing.T) (rows []byte) {
+	t.Helper()
+	for version := range strings.FieldsSeq(r.versions) {
+		ask := speak(t, r.program(t, version))
+		for _, name := range []string{"alice", "bob"} {
+			name += "@" + version
+			a := keyed(name)
+			if r.unproved {
+				a.Attestation = ""
+			}
+			_, row := enrolAndSignIn(t, ask, name, a)
+			rows = append(rows, row...)
+		}
+	}
+	return rows
+}
+
+// enrolInGo builds a version's program.
+func enrolInGo(t *testing.T, version string) *exec.Cmd {
 	t.Helper()
 	source, err := os.ReadFile("testdata/go-webauthn/enrol.go")
 	if err != nil {
@@ -182,13 +227,7 @@ func recordVersion(t *testing.T, version string) (rows []byte) {
 	if said, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", version, err, said)
 	}
-	ask := speak(t, exec.Command(filepath.Join(dir, "enrol")))
-	for _, name := range []string{"alice", "bob"} {
-		name += "@" + version
-		_, row := enrolAndSignIn(t, ask, name, keyed(name))
-		rows = append(rows, row...)
-	}
-	return rows
+	return exec.Command(filepath.Join(dir, "enrol"))
 }
 
 // keyed is the device of a user whose name is followed by @ and whatever. Its passkey's
