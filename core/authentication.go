@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -174,7 +175,9 @@ func (a *attempt) verifyAssertion(ctx context.Context, c payload, response *engi
 	}
 	a.verified = &credential.AAGUID
 	s := assertion{p: p, challenge: c, use: used, key: credential.PublicKey, seen: credential.SignCount, handle: response.UserHandle, data: v}
-	if err := p.change(ctx, &credential, s.record); err != nil {
+	err = p.change(ctx, &credential, s.record)
+	a.userID = cmp.Or(credential.UserID, a.userID) // it may have been revoked meanwhile, and registered as another's
+	if err != nil {
 		if s.cloned && p.cfg.SignCountPolicy == FlagDisable {
 			if failed := p.quarantine(ctx, credential); failed != nil {
 				return nil, failed
@@ -239,13 +242,15 @@ func (s *assertion) record(c *Credential) error {
 		return ErrAssertionVerification.because(ReasonBackupEligibilityChanged)
 	}
 	// The counter did not advance although one of the two counts (WebAuthn L3
-	// §7.2, step 22). One that had advanced when the credential was read is no
-	// clone's: another sign-in came in between.
+	// §7.2, step 22). One that had advanced when the credential was read, or when
+	// its challenge was issued, need not be a clone's: another sign-in came in
+	// between, and had a later counter. Where the challenge is later than that
+	// sign-in, no authenticator counts back.
 	if s.data.SignCount <= c.SignCount && c.SignCount != 0 {
 		switch {
 		case policy.allows(c.BackupEligible || c.BackupUnknown && s.data.BackupEligible):
 			s.cloned = true
-		case s.data.SignCount > s.seen || s.seen == 0:
+		case s.data.SignCount > s.seen || s.seen == 0 || s.challenge.issuedAt.Before(c.LastUsedAt):
 			return ErrAssertionVerification.because(ReasonSignCountRaced)
 		default:
 			s.cloned = true

@@ -119,7 +119,7 @@ type Config struct {
 	// Default: strict.
 	BackupEligibility BackupEligibilityPolicy
 	// MaxCredentials is how many passkeys one user may have, quarantined ones
-	// included; concurrent registrations of one user may pass it by a few.
+	// included. Of concurrent registrations that pass it, all may be refused.
 	// Default: 50. -1: no limit.
 	MaxCredentials int
 	// Algorithms a new passkey may have, in order of preference. Default: ES256,
@@ -130,6 +130,12 @@ type Config struct {
 	// authenticators are special, such as one company's security keys. Default:
 	// the commonest platforms' and security keys'.
 	DecoyShapes []DecoyShape
+	// DecoyCounts are how many decoys there are for a name: how often one, two, and
+	// so on, in relation to each other. Set them if your users have other numbers of
+	// passkeys. No more of them than MaxCredentials, and at most 50; each from 0 to
+	// 1,048,576. What none of them allows for is known for a user's. Default: most
+	// have one, and of those who have n about a third have more.
+	DecoyCounts []int
 
 	// Extensions are what passkeys are asked for beyond signing. Default: nothing.
 	Extensions Extensions
@@ -234,7 +240,7 @@ func New(cfg Config) (*Passkeys, error) {
 		secrets[0] = []byte(rand.Text() + rand.Text())
 	}
 	cfg.Secret, cfg.OldSecrets = nil, nil // what is derived from them is enough
-	decoys, err := newDecoys(secrets[len(secrets)-1], cfg.DecoyShapes)
+	decoys, err := newDecoys(secrets[len(secrets)-1], cfg)
 	if err != nil {
 		return nil, errInternal.because(ReasonRandomFailed).wrapping(err)
 	}
@@ -386,6 +392,19 @@ func (cfg *Config) validate(name func(field string) string) error {
 		if s.Weight < 1 || s.Weight > 1<<20 || s.IDLength < 2*decoyTag || s.IDLength > maxCredentialID {
 			return bad("DecoyShapes", "a weight must be from 1 to %d, an id's length from %d to %d", 1<<20, 2*decoyTag, maxCredentialID)
 		}
+	}
+	counts := 0
+	for _, n := range cfg.DecoyCounts {
+		if n < 0 || n > 1<<20 {
+			return bad("DecoyCounts", "%d must be from 0 to %d", n, 1<<20)
+		}
+		counts += n
+	}
+	switch n := len(cfg.DecoyCounts); {
+	case n > maxDecoys || cfg.MaxCredentials > 0 && n > cfg.MaxCredentials:
+		return bad("DecoyCounts", "%d are more than %d, or than MaxCredentials", n, maxDecoys)
+	case n > 0 && counts == 0:
+		return bad("DecoyCounts", "one must be more than 0")
 	}
 	for _, a := range cfg.Algorithms {
 		if !slices.Contains(algorithms(), a) {

@@ -41,20 +41,37 @@ func decoyShapes() []DecoyShape {
 type decoys struct {
 	secret []byte
 	shapes []DecoyShape
-	total  int    // of the weights
+	weighs []int  // the weights of the shapes
+	counts []int  // the weights of having one passkey, two, …
 	key    []byte // a COSE key that nobody holds: what a decoy's signature is verified with
 }
 
-const decoyTag = 8 // bytes
+const (
+	decoyTag  = 8  // bytes
+	maxDecoys = 50 // for one name
+)
 
-func newDecoys(secret []byte, shapes []DecoyShape) (*decoys, error) {
-	d := &decoys{secret: seal.Derive(secret, "decoys"), shapes: append([]DecoyShape{}, shapes...)}
-	if len(shapes) == 0 {
+// decoyCounts are how many passkeys users have: most have one, and of those with
+// n about a third have more. There is no number up to most, or 14, that only a
+// user can have.
+func decoyCounts(most int) (weights []int) {
+	for weight := 1 << 20; weight > 0 && len(weights) != most; weight = weight * 35 / 100 {
+		weights = append(weights, weight)
+	}
+	return weights
+}
+
+func newDecoys(secret []byte, cfg Config) (*decoys, error) {
+	d := &decoys{secret: seal.Derive(secret, "decoys"), shapes: slices.Clone(cfg.DecoyShapes), counts: slices.Clone(cfg.DecoyCounts)}
+	if len(d.shapes) == 0 {
 		d.shapes = decoyShapes()
+	}
+	if len(d.counts) == 0 {
+		d.counts = decoyCounts(cfg.MaxCredentials)
 	}
 	for i, s := range d.shapes {
 		d.shapes[i].Transports = slices.Clone(s.Transports)
-		d.total += s.Weight
+		d.weighs = append(d.weighs, s.Weight)
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -90,17 +107,9 @@ func somebody(userID string) bool { return userID != "" && len(userID) <= maxUse
 
 // credentials are the passkeys of the user who does not exist.
 func (d *decoys) credentials(name string) []Credential {
-	first := d.draw("count", []byte(name), 0)
-	count := 1
-	switch p := binary.BigEndian.Uint16(first) % 100; { // as users have them
-	case p >= 90:
-		count = 3
-	case p >= 65:
-		count = 2
-	}
-	credentials := make([]Credential, count)
+	credentials := make([]Credential, 1+pick(d.counts, d.draw("count", []byte(name), 0)))
 	for i := range credentials {
-		shape := d.shape(d.draw("shape", []byte(name), i))
+		shape := d.shapes[pick(d.weighs, d.draw("shape", []byte(name), i))]
 		id := make([]byte, 0, shape.IDLength+sha256.Size)
 		for n := 0; len(id) < shape.IDLength-decoyTag; n++ {
 			id = append(id, d.draw("id", []byte(name), i<<8|n)...)
@@ -111,14 +120,19 @@ func (d *decoys) credentials(name string) []Credential {
 	return credentials
 }
 
-func (d *decoys) shape(random []byte) DecoyShape {
-	at := int(uint64(binary.BigEndian.Uint32(random)) % uint64(d.total)) // the same where int has 32 bits
-	for _, s := range d.shapes {
-		if at -= s.Weight; at < 0 {
-			return s
+// pick returns one of the indexes, as often as its weight says.
+func pick(weights []int, random []byte) int {
+	total := 0
+	for _, w := range weights {
+		total += w
+	}
+	at := int(binary.BigEndian.Uint64(random) % uint64(total)) // the same where int has 32 bits
+	for i, w := range weights {
+		if at -= w; at < 0 {
+			return i
 		}
 	}
-	return d.shapes[0] // not reached: the weights add up to total
+	return 0 // not reached
 }
 
 func (d *decoys) tag(id []byte) []byte { return d.draw("tag", id, 0)[:decoyTag] }

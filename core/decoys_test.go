@@ -140,39 +140,60 @@ func TestAMissingSecretIsWarnedOfOnce(t *testing.T) {
 
 // A population of real users and one of nobodies answer alike: as many passkeys,
 // with ids as long and the same transports, no byte of an id more likely in one
-// than in the other, and none that comes twice.
+// than in the other, and none that comes twice. That is said of users as they are
+// everywhere, and of those of a company, whose configuration says how they are.
 func TestDecoysLookLikeUsers(t *testing.T) {
+	for _, population := range []struct {
+		name, sentence string
+		counts         []int
+		shapes         []passkeys.DecoyShape
+		configure      bool
+	}{
+		{"everybody", "A third of those who have n passkeys have more, of the common makes.", []int{6500, 2275, 796, 279, 98, 34, 12, 4, 2},
+			[]passkeys.DecoyShape{{40, 20, []string{"hybrid", "internal"}}, {35, 16, []string{"hybrid", "internal"}}, {15, 32, []string{"internal"}}, {10, 48, []string{"nfc", "usb"}}}, false},
+		{"a company's", "Everyone has two security keys, and some a spare one or five.", []int{0, 70, 20, 0, 10},
+			[]passkeys.DecoyShape{{80, 64, []string{"usb"}}, {20, 48, []string{"nfc", "usb"}}}, true},
+	} {
+		t.Run(population.name, func(t *testing.T) {
+			b := newBench(t, func(c *passkeys.Config) {
+				if population.configure {
+					c.DecoyCounts, c.DecoyShapes = population.counts, population.shapes
+				}
+			})
+			looksLikeUsers(t, b, population.counts, population.shapes)
+		})
+	}
+}
+
+func looksLikeUsers(t *testing.T, b *bench, counts []int, shapes []passkeys.DecoyShape) {
 	ctx := context.Background()
 	const people = 4000
-	b := newBench(t)
-	shapes := []struct {
-		weight, length int
-		transports     []string
-	}{{40, 20, []string{"hybrid", "internal"}}, {35, 16, []string{"hybrid", "internal"}}, {15, 32, []string{"internal"}}, {10, 48, []string{"nfc", "usb"}}}
 	source := passkeysRand(1)
-	pick := func() int {
-		at := source.IntN(100)
-		for i, s := range shapes {
-			if at -= s.weight; at < 0 {
+	var weights []int
+	for _, s := range shapes {
+		weights = append(weights, s.Weight)
+	}
+	pick := func(weights []int) int {
+		total := 0
+		for _, w := range weights {
+			total += w
+		}
+		at := source.IntN(total)
+		for i, w := range weights {
+			if at -= w; at < 0 {
 				return i
 			}
 		}
 		return 0
 	}
 	for i := range people {
-		count := 1
-		if p := source.IntN(100); p >= 90 {
-			count = 3
-		} else if p >= 65 {
-			count = 2
-		}
-		for range count {
-			s := shapes[pick()]
-			id := make([]byte, s.length)
+		for range 1 + pick(counts) {
+			s := shapes[pick(weights)]
+			id := make([]byte, s.IDLength)
 			for k := range id {
 				id[k] = byte(source.IntN(256))
 			}
-			if err := b.credentials.Add(ctx, passkeys.Credential{ID: id, UserID: fmt.Sprint("user-", i), PublicKey: []byte{1}, Transports: s.transports}); err != nil {
+			if err := b.credentials.Add(ctx, passkeys.Credential{ID: id, UserID: fmt.Sprint("user-", i), PublicKey: []byte{1}, Transports: s.Transports}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -222,6 +243,26 @@ func TestDecoysLookLikeUsers(t *testing.T) {
 	}
 	for bit := range users.bits {
 		alike(fmt.Sprint("bit ", bit), users.bits[bit], decoys.bits[bit])
+	}
+}
+
+// A user is not known by how many passkeys they have: for some name there are as
+// many decoys, up to what a user may have.
+func TestAsManyDecoysAsPasskeys(t *testing.T) {
+	for _, row := range []struct{ may, most int }{{may: 2, most: 2}, {may: 4, most: 4}, {may: 50, most: 6}, {may: -1, most: 6}} {
+		b := newBench(t, func(c *passkeys.Config) { c.MaxCredentials = row.may })
+		seen := map[int]bool{}
+		for i := range 4000 {
+			seen[len(b.allowed(fmt.Sprint("nobody-", i)))] = true
+		}
+		for n := range row.most {
+			if !seen[n+1] {
+				t.Errorf("where a user may have %d, none has %d decoys", row.may, n+1)
+			}
+		}
+		if row.may > 0 && seen[row.may+1] {
+			t.Errorf("where a user may have %d, one has %d decoys", row.may, row.may+1)
+		}
 	}
 }
 

@@ -191,11 +191,11 @@
 // number of finishes with one state and one passkey, on any number of servers,
 // exactly one succeeds. It remembers at most 16 that have not expired, one by one;
 // of more, it counts as used whatever was issued no later than the earliest. What
-// fails does not use a state up, and may be tried again until it expires. Two
-// things follow. A user who finishes one registration several times at the
-// same moment with as many new passkeys may get them all; and a registration's state is good again,
-// for the same user until it expires, after its passkey was revoked. Both hold for
-// a grant, of which all that was begun with it is one use. Whoever needs
+// fails does not use a state up, and may be tried again until it expires. A user who
+// finishes one registration several times at the same moment with as many new
+// passkeys gets one of them, or none. One thing follows: a registration's state is
+// good again, for the same user until it expires, after its passkey was revoked. Both
+// hold for a grant, of which all that was begun with it is one use. Whoever needs
 // more sets Config.Challenges to a [ChallengeStore], whose states are spent by the
 // first attempt: [MemoryChallenges] for one process, or those of gormstore and
 // redisstore.

@@ -1096,7 +1096,7 @@ func TestASignInIsTwoStatements(t *testing.T) {
 		}
 		store.gets, store.lists, store.adds, store.updates = 0, 0, 0, 0
 	}
-	asked(1, 2, 1, 0)
+	asked(1, 3, 1, 0)
 	r := b.get(a, "")
 	asked(0, 0, 0, 0)
 	if _, err := b.FinishAuthentication(t.Context(), r); err != nil {

@@ -275,7 +275,7 @@ func TestDefaultDeviceName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if store.lists != 1 || store.gets != 1 || store.adds != 1 || store.updates != 0 {
+		if store.lists != 2 || store.gets != 1 || store.adds != 1 || store.updates != 0 {
 			t.Errorf("%s: %d lists, %d gets, %d adds, %d updates for one registration", row.name, store.lists, store.gets, store.adds, store.updates)
 		}
 		stored, err := b.credentials.Get(t.Context(), made.Credential.ID)

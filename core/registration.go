@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -255,19 +256,29 @@ func (p *Passkeys) full(existing []Credential) bool {
 	return p.cfg.MaxCredentials > 0 && len(existing) >= p.cfg.MaxCredentials
 }
 
-// store adds the credential, and takes it back if accept fails or panics: then
-// the application knows of no account that it could belong to.
+// room refuses one more passkey for a user with these credentials, where there are
+// enough, or one was registered with this challenge.
+func (p *Passkeys) room(existing []Credential, u use) error {
+	if err := unspent(existing, u); err != nil {
+		return err
+	}
+	if p.full(existing) { // begun while there was room
+		return ErrTooManyCredentials.because(ReasonCredentialLimit)
+	}
+	return nil
+}
+
+// store adds the credential, and takes it back if there proves to be no room, or
+// if accept fails or panics: then the application knows of no account that it
+// could belong to.
 func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accept func(RegistrationResult) error) error {
 	p := a.p
 	existing, err := p.cfg.Credentials.ListByUser(ctx, r.Credential.UserID)
 	if err != nil {
 		return storeError(err)
 	}
-	if err := unspent(existing, u); err != nil {
+	if err := p.room(existing, u); err != nil {
 		return err
-	}
-	if p.full(existing) { // begun while there was room
-		return ErrTooManyCredentials.because(ReasonCredentialLimit)
 	}
 	if r.Credential.DeviceName == "" {
 		r.Credential.DeviceName = p.defaultName(r.Credential.AAGUID, existing)
@@ -290,12 +301,9 @@ func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accep
 		}
 		return storeError(err)
 	}
-	if accept == nil {
-		return nil
-	}
-	accepted := false
+	stays := false
 	defer func() {
-		if accepted {
+		if stays {
 			return
 		}
 		ctx, cancel := regardless(ctx) // what the client did not get must not stay
@@ -304,9 +312,22 @@ func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accep
 			p.logFailure(ctx, "could not take back a credential", storeError(err))
 		}
 	}()
-	if err := accept(RegistrationResult{c.Clone(), r.UserVerified}); err != nil {
-		return asError(err).because(ReasonHookFailed)
+	// Others may have been added meanwhile, by finishes that saw no more than this
+	// one did. Whoever now sees too many takes theirs back: the last of those that
+	// stay has seen them all.
+	existing, err = p.cfg.Credentials.ListByUser(ctx, c.UserID)
+	if err != nil {
+		return storeError(err)
 	}
-	accepted = true
+	existing = slices.DeleteFunc(existing, func(o Credential) bool { return bytes.Equal(o.ID, c.ID) })
+	if err := p.room(existing, u); err != nil {
+		return err
+	}
+	if accept != nil {
+		if err := accept(RegistrationResult{c.Clone(), r.UserVerified}); err != nil {
+			return asError(err).because(ReasonHookFailed)
+		}
+	}
+	stays = true
 	return nil
 }

@@ -323,12 +323,20 @@ func TestLastCredential(t *testing.T) {
 
 func TestMaxCredentials(t *testing.T) {
 	ctx := context.Background()
-	b := newBench(t, func(c *passkeys.Config) { c.MaxCredentials = 2 })
+	var store *counting
+	b := newBench(t, func(c *passkeys.Config) {
+		store = &counting{MemoryCredentials: c.Credentials.(*passkeys.MemoryCredentials)}
+		c.Credentials, c.MaxCredentials = store, 2
+	})
 	b.mustRegister(passkeytest.New(origin))
 	late := b.create(passkeytest.New(origin)) // begun while there is room
 	b.mustRegister(passkeytest.New(origin))
+	adds := store.adds
 	_, err := b.FinishRegistration(ctx, late)
 	b.refused(err, passkeys.ErrTooManyCredentials, passkeys.ReasonCredentialLimit)
+	if store.adds != adds {
+		t.Error("it was stored for a moment")
+	}
 	_, err = b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice})
 	b.refused(err, passkeys.ErrTooManyCredentials, passkeys.ReasonCredentialLimit)
 

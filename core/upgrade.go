@@ -30,8 +30,7 @@ const mediationConditional = "conditional"
 // will return; else none. It is at most 1,024 letters, digits, '-', '_' and '.', and
 // good for two minutes. It may be begun with more than once, but the first passkey
 // that is registered uses it up, with all that was begun with it; in a
-// [ChallengeStore], the first begin does. The limits are those of every
-// registration: those that finish at the same moment may all pass, and once the
+// [ChallengeStore], the first begin does. As with every registration, once the
 // passkey is revoked, the grant is good again until it expires. What was begun can
 // be finished until Config.ChallengeTTL after the grant has expired, and in no
 // frame of another site, whatever Config.TopOrigins say.
