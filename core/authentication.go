@@ -77,15 +77,18 @@ func (a *attempt) beginAuthentication(ctx context.Context, r AuthenticationReque
 	default:
 		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
-	a.userID = r.UserID
 	userID, allowed, err := r.UserID, []Credential(nil), error(nil)
 	// What decoys are made from is one name for whom is asked for by name, and
 	// another for whom is by id.
 	switch mode {
 	case ModeUsername:
+		a.userID = r.UserID
 		userID, allowed, err = p.allowed(ctx, "name:"+r.Username, userID)
 	case ModeUser:
 		userID, allowed, err = p.allowed(ctx, "id:"+r.UserID, userID)
+		if somebody(userID) {
+			a.userID = userID // and not what the caller typed, which need not be a user's
+		}
 	default: // nobody in particular
 	}
 	if err != nil {

@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -151,18 +152,15 @@ func canonicalName(name string) string {
 
 // allowed returns the passkeys that a sign-in by name or id lists, and the user
 // that it is for. Where there are none it takes the same way to the same kind of
-// answer.
+// answer, which is for nobody: an id that has no passkey need not be a user's.
 func (p *Passkeys) allowed(ctx context.Context, name, userID string) (string, []Credential, error) {
-	if userID == "" {
-		userID = p.decoys.nobody(name)
-	}
-	decoys := p.decoys.credentials(name)
-	credentials, err := p.cfg.Credentials.ListByUser(ctx, userID)
+	nobody, decoys := p.decoys.nobody(name), p.decoys.credentials(name)
+	credentials, err := p.cfg.Credentials.ListByUser(ctx, cmp.Or(userID, nobody))
 	if err != nil {
 		return "", nil, storeError(err)
 	}
 	if len(credentials) == 0 {
-		credentials = decoys
+		return nobody, decoys, nil
 	}
 	return userID, credentials, nil
 }

@@ -447,6 +447,39 @@ func TestNobodysSignInIsNobodys(t *testing.T) {
 	}
 }
 
+// The audit names users that the application vouches for, or who have a passkey;
+// what anybody may type it does not repeat, at begin or at finish.
+func TestTheAuditDoesNotRepeatWhatIsTyped(t *testing.T) {
+	b := newBench(t)
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	for _, row := range []struct {
+		name, sentence string
+		r              passkeys.AuthenticationRequest
+		begin, finish  string
+	}{
+		{"an id with passkeys", "Is a user's.", passkeys.AuthenticationRequest{UserID: alice.ID}, alice.ID, alice.ID},
+		{"an id without", "May be anything, and is nobody's.", passkeys.AuthenticationRequest{UserID: "alice\nuser_id=admin"}, "", ""},
+		{"a name that is found", "Is the application's word for whom.", passkeys.AuthenticationRequest{Username: "bob", UserID: "bob-id"}, "bob-id", ""},
+		{"a name that is not", "Is nobody's.", passkeys.AuthenticationRequest{Username: "carol\n"}, "", ""},
+	} {
+		options, state := b.request(row.r)
+		if e := b.events.last(); e.Type != passkeys.AuthenticationBegan || e.UserID != row.begin {
+			t.Errorf("%s: %s of %q. %s", row.name, e.Type, e.UserID, row.sentence)
+		}
+		a.Corrupt = func(r *passkeytest.Response) { r.ID, r.RawID = "AAAA", "AAAA" }
+		credential, err := a.Get(withoutAllowList(t, options))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = b.FinishAuthentication(t.Context(), passkeys.AuthenticationResponse{State: state, Credential: credential})
+		b.refused(err, passkeys.ErrCredentialNotFound, passkeys.ReasonCredentialUnknown)
+		if e := b.events.last(); e.UserID != row.finish {
+			t.Errorf("%s: a finish of %q. %s", row.name, e.UserID, row.sentence)
+		}
+	}
+}
+
 func TestNamesThatApplicationsTakeForOneHaveTheSameDecoys(t *testing.T) {
 	b := newBench(t)
 	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {

@@ -24,8 +24,9 @@
 // One key for each ceremony that has begun, for as long as it may take. The
 // key holds the SHA-256 of the handle, so that whoever reads the database
 // cannot finish anybody's ceremony. Every operation is one command on one key,
-// so a cluster will do: SET and GETDEL, or where the server is older than 6.2
-// and does not know that, EVAL.
+// so a cluster will do: SET and GETDEL, or where that is answered with an error, as
+// by servers older than 6.2, proxies that do not pass it on, and users who may not,
+// EVAL.
 //
 // # What can go wrong
 //
@@ -61,6 +62,11 @@ import (
 type Options struct {
 	// Prefix begins every key. Default: "passkeys:challenge:".
 	Prefix string
+	// Script has challenges taken with EVAL, never with GETDEL: for a proxy that
+	// closes the connection on a command that it does not know, which looks like any
+	// other loss of a connection. Default: GETDEL, and EVAL once that was answered with
+	// an error.
+	Script bool
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
@@ -68,10 +74,10 @@ type Options struct {
 // Challenges keeps challenges in Redis. Make one with [NewChallenges]. It is
 // safe for concurrent use.
 type Challenges struct {
-	client   redis.UniversalClient
-	prefix   string
-	now      func() time.Time
-	noGetDel atomic.Bool
+	client redis.UniversalClient
+	prefix string
+	now    func() time.Time
+	script atomic.Bool // instead of GETDEL
 }
 
 var _ passkeys.ChallengeStore = (*Challenges)(nil)
@@ -80,10 +86,12 @@ var _ passkeys.ChallengeStore = (*Challenges)(nil)
 // ask the server anything.
 func NewChallenges(client redis.UniversalClient, o *Options) *Challenges {
 	s := &Challenges{client: client, prefix: "passkeys:challenge:", now: time.Now}
-	if o != nil && o.Prefix != "" {
-		s.prefix = o.Prefix
+	if o == nil {
+		return s
 	}
-	if o != nil && o.Now != nil {
+	s.script.Store(o.Script)
+	s.prefix = cmp.Or(o.Prefix, s.prefix)
+	if o.Now != nil {
 		s.now = o.Now
 	}
 	return s
@@ -149,17 +157,25 @@ func (s *Challenges) Consume(ctx context.Context, handle string) ([]byte, error)
 	}
 }
 
-// take reads and deletes a key at once.
+// take reads and deletes a key at once. Where GETDEL is answered with an error it
+// was not done, whatever the words, and the script is tried; once that has served,
+// it is what is asked for.
 func (s *Challenges) take(ctx context.Context, key string) ([]byte, error) {
-	if !s.noGetDel.Load() {
+	var refused redis.Error
+	if !s.script.Load() {
 		value, err := s.client.GetDel(ctx, key).Bytes()
-		if err == nil || !strings.Contains(err.Error(), "unknown command") {
+		if err == nil || errors.Is(err, redis.Nil) || !errors.As(err, &refused) {
 			return value, err
 		}
-		s.noGetDel.Store(true)
 	}
 	const script = `local value = redis.call("GET", KEYS[1]); redis.call("DEL", KEYS[1]); return value`
 	text, err := s.client.Eval(ctx, script, []string{key}).Text()
+	switch {
+	case err == nil || errors.Is(err, redis.Nil):
+		s.script.Store(true)
+	case refused != nil:
+		err = fmt.Errorf("GETDEL: %w; EVAL: %w", refused, err)
+	}
 	return []byte(text), err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"strings"
@@ -140,7 +141,7 @@ func TestConformance(t *testing.T) {
 		server     *server
 	}{
 		{"getdel", "A server as of 6.2.", &server{}},
-		{"eval", "An older one.", &server{old: true}},
+		{"eval", "An older one.", &server{getdel: reply("ERR unknown command")}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Log(row.says)
@@ -153,28 +154,58 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// A server without GETDEL is asked for it once; then it gets the script at once.
-func TestOldServer(t *testing.T) {
-	old := server{old: true}
-	s := redisstore.NewChallenges(answering(t, old.answer), nil)
-	for range 2 {
-		handle, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.Consume(t.Context(), handle); err != nil {
-			t.Error(err)
-		}
-	}
-	if got, want := strings.Join(old.sent, " "), "set getdel eval set eval"; got != want {
-		t.Errorf("sent %s, want %s", got, want)
+// A server that refuses GETDEL, in whatever words, is asked for it once; then it
+// gets the script at once. One that is not there, or refuses both, is asked again.
+func TestServersWithoutGetDel(t *testing.T) {
+	const once = "set getdel eval set eval"
+	for _, row := range []struct {
+		name, says string
+		getdel     error
+		eval       error
+		script     bool
+		want       string
+	}{
+		{name: "an old server", says: "Does not know it.", getdel: reply("ERR unknown command `getdel`, with args beginning with: `key`, "), want: once},
+		{name: "a proxy", says: "Does not pass it on.", getdel: reply("ERR unsupported command 'GETDEL'"), want: once},
+		{name: "a user who may not", says: "By the server's access list.", getdel: reply("NOPERM User app has no permissions to run the 'getdel' command"), want: once},
+		{name: "told", says: "Options.Script spares the question.", script: true, want: "set eval set eval"},
+		{name: "a server that is loading", says: "Refuses both, and may know both in a minute.", getdel: reply("LOADING Redis is loading"), eval: reply("LOADING Redis is loading"), want: "set getdel eval set getdel eval"},
+		{name: "a connection that is lost", says: "GETDEL may have been done: nothing else is tried.", getdel: io.EOF, want: "set getdel set getdel"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			old := server{getdel: row.getdel, eval: row.eval}
+			s := redisstore.NewChallenges(answering(t, old.answer), &redisstore.Options{Script: row.script})
+			for range 2 {
+				handle, err := s.Put(t.Context(), []byte("payload"), time.Now().Add(time.Hour))
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = s.Consume(t.Context(), handle)
+				fails := row.eval
+				if row.getdel == io.EOF {
+					fails = io.EOF
+				}
+				if !errors.Is(err, fails) {
+					t.Errorf("%v, want %v", err, fails)
+				}
+			}
+			if got := strings.Join(old.sent, " "); got != row.want {
+				t.Errorf("sent %s, want %s. %s", got, row.want, row.says)
+			}
+		})
 	}
 }
+
+// reply is an error that a server answers with.
+type reply string
+
+func (r reply) Error() string { return string(r) }
+func (r reply) RedisError()   {}
 
 // server is as much of Redis as challenges need. Nothing in it expires by
 // itself.
 type server struct {
-	old bool // does not know GETDEL
+	getdel, eval error // what these are answered with; nil: what they are for
 
 	mu     sync.Mutex
 	values map[string]string
@@ -194,8 +225,8 @@ func (s *server) answer(_ context.Context, cmd redis.Cmder) error {
 		s.values[args[1].(string)] = string(args[2].([]byte))
 		return nil
 	case "getdel":
-		if s.old {
-			return errors.New("ERR unknown command `getdel`, with args beginning with: `key`, ")
+		if s.getdel != nil {
+			return s.getdel
 		}
 		value, ok := s.take(args[1].(string))
 		if !ok {
@@ -204,6 +235,9 @@ func (s *server) answer(_ context.Context, cmd redis.Cmder) error {
 		cmd.(*redis.StringCmd).SetVal(value)
 		return nil
 	case "eval":
+		if s.eval != nil {
+			return s.eval
+		}
 		value, ok := s.take(args[3].(string))
 		if !ok {
 			return redis.Nil
