@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -298,9 +297,8 @@ func wholeBody(r *http.Request) ([]byte, error) {
 		r.Body = http.NoBody
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	_, cut := errors.AsType[*http.MaxBytesError](err) // by a middleware
 	switch {
-	case len(body) > maxBody || cut:
+	case len(body) > maxBody || tooMuch(err):
 		return nil, ErrPayloadTooLarge
 	case err != nil, r.ContentLength < 0 && len(body) == 0:
 		return nil, ErrInvalidRequest

@@ -200,13 +200,16 @@ func (q request) decode(members ...strictjson.Field) error {
 		q.r.Body = http.NoBody
 	}
 	body, err := q.read()
-	if err != nil {
+	switch {
+	case tooMuch(err):
+		return ErrPayloadTooLarge
+	case err != nil:
 		return ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	switch b := body; {
 	case int64(len(b)) > q.most:
 		return ErrPayloadTooLarge
-	case len(b) == 0 && q.rule == optionalBody:
+	case len(b) == 0 && q.rule == optionalBody && (q.r.ContentLength == 0 || declared == ""): // else somebody may have read it before
 		return nil
 	case declared == "":
 		return ErrUnsupportedMediaType
@@ -224,6 +227,19 @@ func (q request) read() ([]byte, error) {
 		return body, err
 	}
 	return io.ReadAll(io.LimitReader(q.r.Body, q.most+1))
+}
+
+// tooMuch reports whether reading a body failed because a middleware lets no more of it
+// be read: net/http's, or one whose error says so, as Echo's does.
+func tooMuch(err error) bool {
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return true
+	}
+	says, ok := errors.AsType[interface {
+		error
+		StatusCode() int
+	}](err)
+	return ok && says.StatusCode() == http.StatusRequestEntityTooLarge
 }
 
 // parse reads a credential that was given by hand.

@@ -12,6 +12,9 @@
 package echopasskeys
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -53,7 +56,7 @@ func MountAdmin[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Admi
 func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c echo.Context) error {
-			route.Serve(c, response{c.Response()}, c.Request())
+			route.Serve(c, response{c.Response()}, request(c))
 			return nil
 		})
 	}
@@ -90,7 +93,7 @@ func Require[P passkeys.Source[echo.Context]](source P, h Hooks, g Guard) echo.M
 	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
-			proof, ok := check(c, response{c.Response()}, c.Request())
+			proof, ok := check(c, response{c.Response()}, request(c))
 			if !ok {
 				return nil
 			}
@@ -103,6 +106,26 @@ func Require[P passkeys.Source[echo.Context]](source P, h Hooks, g Guard) echo.M
 // RequestOperation is [passkeys.RequestOperation], for Guard.Operation.
 func RequestOperation(c echo.Context) (passkeys.Operation, error) {
 	return passkeys.RequestOperation(c.Request(), c.Path())
+}
+
+// request is c's, whose body fails as net/http's does where middleware.BodyLimit cuts
+// it off: of Echo 4's own error only Echo knows the status.
+func request(c echo.Context) *http.Request {
+	r := c.Request()
+	if r.Body != nil {
+		r.Body = body{r.Body}
+	}
+	return r
+}
+
+type body struct{ io.ReadCloser }
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, echo.ErrStatusRequestEntityTooLarge) {
+		err = &http.MaxBytesError{}
+	}
+	return n, err
 }
 
 // response tells Serve whether a hook has answered.

@@ -135,6 +135,30 @@ func TestAHookAnswersBehindGzip(t *testing.T) {
 	}
 }
 
+// Echo's BodyLimit cuts off a body of no declared length while it is read.
+func TestABodyThatEchoCutsOffIsTooLarge(t *testing.T) {
+	hooks := echo5.Hooks{
+		GetUser:         func(*echo.Context) (passkeys.User, error) { return passkeys.User{ID: "alice", Name: "alice"}, nil },
+		OnAuthenticated: func(*echo.Context, passkeys.AuthenticationResult) (any, error) { return nil, nil },
+	}
+	e := echo.New()
+	e.Use(middleware.BodyLimit(1 << 10))
+	if err := echo5.Mount(e.Group(""), newPasskeys(t), hooks); err != nil {
+		t.Fatal(err)
+	}
+	e.POST("/guarded", func(*echo.Context) error { return nil }, echo5.Require(newPasskeys(t), hooks, echo5.Guard{Operation: echo5.RequestOperation}))
+	for _, path := range []string{"/authenticate/begin", "/guarded"} {
+		r := httptest.NewRequest(http.MethodPost, path, strings.NewReader(`{"userId":"`+strings.Repeat("x", 4000)+`"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.ContentLength = -1
+		w := httptest.NewRecorder()
+		e.ServeHTTP(w, r)
+		if w.Code != http.StatusRequestEntityTooLarge || !strings.Contains(w.Body.String(), `"code":"payload_too_large"`) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+}
+
 func TestMountNeedsItsHooks(t *testing.T) {
 	e := echo.New()
 	if err := echo5.Mount(e.Group(""), newPasskeys(t), echo5.Hooks{}); !errors.Is(err, passkeys.ErrConfiguration) {
