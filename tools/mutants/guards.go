@@ -677,7 +677,7 @@ var guards = []guard{
 	{rule: "a request's operation is of its host", file: "core/guard.go", old: "[]byte(r.Host), ", new: ""},
 	{rule: "a request's operation is of the address that was sent", file: "core/guard.go", old: "[]byte(r.RequestURI), ", new: ""},
 	{rule: "no client names an operation", file: "core/guard.go", old: "method = \"OTHER\"\n", new: ""},
-	{rule: "freshness that is joined with another answer is none", file: "core/guard.go", old: "e, ok := err.(*Error) //", new: "e, ok := errors.AsType[*Error](err) //"},
+	{rule: "freshness that is joined with another answer is none", file: "core/guard.go", old: "e, ok := err.(*Error) //", new: "e, ok := asError(err), err != nil //"},
 	{rule: "a page of a name below does not bring the cookie", file: "core/guard.go", old: "&& !sibling(q.r) {", new: "{"},
 	{rule: "a guard behind its handler says so", file: "core/guard.go", old: "		if answered(w) {\n			logFailure", new: "		if false {\n			logFailure"},
 	{rule: "another key under the same id proves nothing", file: "core/proof.go", old: "case held.UserID != c.userID, keyTag(held.PublicKey) != c.key:", new: "case held.UserID != c.userID:"},
