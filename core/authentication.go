@@ -233,6 +233,8 @@ func (s *assertion) record(c *Credential) error {
 		return ErrAssertionVerification.because(ReasonUserHandleMismatch)
 	case !bytes.Equal(s.key, c.PublicKey): // revoked meanwhile, and its id registered again
 		return ErrAssertionVerification.because(ReasonSignatureInvalid)
+	case s.p.verification(s.challenge.purpose) == UserVerificationAsRegistered && c.UVInitialized && !s.data.UserVerified:
+		return ErrAssertionVerification.because(ReasonUserVerificationMissing)
 	case c.Quarantined():
 		return ErrCloneDetected.because(ReasonCredentialQuarantined)
 	}

@@ -108,7 +108,7 @@ func (a *attempt) ask(ctx context.Context, c payload, allowed []Credential, time
 		Timeout:          timeout.Milliseconds(),
 		RPID:             p.cfg.RPID,
 		AllowCredentials: descriptors(allowed),
-		UserVerification: p.verification(c.purpose),
+		UserVerification: p.verification(c.purpose).asked(),
 		Hints:            slices.Clone(p.cfg.Hints),
 		Extensions:       extensions,
 		Extra:            cloneExtra(p.cfg.RequestExtra),

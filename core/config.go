@@ -78,7 +78,8 @@ type Config struct {
 	// one in time. Default: 1 hour.
 	ConditionalTTL time.Duration
 	// UserVerification is asked for at registration and sign-in, and where required,
-	// enforced at both. Default: preferred.
+	// enforced at both. Default: preferred, under which a passkey that was registered
+	// with it signs in without: see [UserVerificationAsRegistered].
 	UserVerification UserVerification
 	// ConfirmationUserVerification is the same for confirmations. Default: required.
 	ConfirmationUserVerification UserVerification
@@ -291,11 +292,20 @@ func (p *Passkeys) verifyUser(use purpose) bool {
 	return p.verification(use) == UserVerificationRequired
 }
 
+// verification is what the configuration says of the ceremony.
 func (p *Passkeys) verification(use purpose) UserVerification {
 	if use == forConfirmation {
 		return p.cfg.ConfirmationUserVerification
 	}
 	return p.cfg.UserVerification
+}
+
+// asked is what browsers are told of it.
+func (v UserVerification) asked() UserVerification {
+	if v == UserVerificationAsRegistered {
+		return UserVerificationPreferred
+	}
+	return v
 }
 
 func (cfg *Config) attestationLevel() engine.AttestationLevel {
@@ -415,8 +425,8 @@ func (cfg *Config) validate(name func(field string) string) error {
 		field, value string
 		known        []string
 	}{
-		{"UserVerification", string(cfg.UserVerification), []string{"required", "preferred", "discouraged"}},
-		{"ConfirmationUserVerification", string(cfg.ConfirmationUserVerification), []string{"required", "preferred", "discouraged"}},
+		{"UserVerification", string(cfg.UserVerification), []string{"required", "preferred", "discouraged", "as-registered"}},
+		{"ConfirmationUserVerification", string(cfg.ConfirmationUserVerification), []string{"required", "preferred", "discouraged", "as-registered"}},
 		{"Attestation", string(cfg.Attestation), []string{"none", "indirect", "direct", "enterprise"}},
 		{"AttestationPolicy", string(cfg.AttestationPolicy), []string{"none", "self", "trusted"}},
 		{"AuthenticatorAttachment", string(cfg.AuthenticatorAttachment), []string{"platform", "cross-platform"}},

@@ -101,7 +101,7 @@ func envNames(field string) string {
 //	PASSKEYS_TIMEOUT                         5m, or 300
 //	PASSKEYS_CHALLENGE_TTL                   6m, or 360
 //	PASSKEYS_CONDITIONAL_TTL                 1h, or 3600
-//	PASSKEYS_USER_VERIFICATION               required, preferred, discouraged
+//	PASSKEYS_USER_VERIFICATION               required, preferred, discouraged, as-registered
 //	PASSKEYS_CONFIRMATION_USER_VERIFICATION  the same
 //	PASSKEYS_HINTS                           client-device,security-key,hybrid
 //	PASSKEYS_ATTESTATION                     none, indirect, direct, enterprise

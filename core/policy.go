@@ -4,11 +4,17 @@ package passkeys
 // user who acts, by PIN or biometrics (WebAuthn L3 §5.8.6).
 type UserVerification string
 
-// The requirements. The zero value means preferred.
+// The requirements. The zero value means preferred: browsers have users verified
+// where that can be done, and nothing is enforced. So a passkey that was registered
+// with a PIN signs in without one: whoever finds a security key needs nothing else.
 const (
 	UserVerificationRequired    UserVerification = "required" // enforced at both ceremonies
 	UserVerificationPreferred   UserVerification = "preferred"
 	UserVerificationDiscouraged UserVerification = "discouraged"
+	// UserVerificationAsRegistered is preferred, and enforced for a passkey that was
+	// registered with it ([Credential].UVInitialized): what was there then is asked
+	// again. A laptop whose lid is closed over its fingerprint reader cannot give it.
+	UserVerificationAsRegistered UserVerification = "as-registered"
 )
 
 // AttestationPreference says what statement about its make the authenticator is

@@ -89,7 +89,7 @@ func (a *attempt) beginRegistration(ctx context.Context, r RegistrationRequest) 
 		return nil, err
 	}
 	a.challenge = c.challenge
-	verification, mediation := p.cfg.UserVerification, ""
+	verification, mediation := p.cfg.UserVerification.asked(), ""
 	if c.mode == ModeUpgrade {
 		mediation = mediationConditional
 		if p.verifyUser(forRegistration) { // browsers do nothing unasked where it is required

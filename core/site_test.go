@@ -1,6 +1,7 @@
 package passkeys_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -423,6 +424,48 @@ func TestBackupEligibilityPolicies(t *testing.T) {
 			if changes && (len(e) != 3 || e[1].Type != passkeys.BackupEligibilityChanged || e[2].Type != passkeys.AuthenticationSucceeded) {
 				t.Errorf("%q: events %+v", row.policy, e)
 			}
+		}
+	}
+}
+
+// What was there when a passkey was registered is asked of it again, and of no other;
+// who cannot sign does not learn which it is.
+func TestVerificationAsRegistered(t *testing.T) {
+	for _, row := range []struct {
+		name, sentence string
+		before, now    bool // the user is verified
+		forged         bool
+		want           passkeys.Reason
+	}{
+		{"with it, and again", "Signs in.", true, true, false, ""},
+		{"with it, and not again", "Whoever has the key alone is refused.", true, false, false, passkeys.ReasonUserVerificationMissing},
+		{"without it", "Signs in as it was registered.", false, false, false, ""},
+		{"without it, and now with", "Signs in.", false, true, false, ""},
+		{"with it, and forged", "Is refused for its signature.", true, false, true, passkeys.ReasonSignatureInvalid},
+	} {
+		b := newBench(t, func(c *passkeys.Config) {
+			c.UserVerification, c.ConfirmationUserVerification = passkeys.UserVerificationAsRegistered, passkeys.UserVerificationAsRegistered
+		})
+		creation, _ := b.creation(alice)
+		request, _ := b.request(passkeys.AuthenticationRequest{})
+		for _, options := range [][]byte{creation, request} {
+			if !bytes.Contains(options, []byte(`"userVerification":"preferred"`)) {
+				t.Fatalf("browsers are told %s", options)
+			}
+		}
+		a := passkeytest.New(origin)
+		a.UserNotVerified = !row.before
+		b.mustRegister(a)
+		a.UserNotVerified = !row.now
+		if row.forged {
+			a.Corrupt = func(r *passkeytest.Response) { r.Signature[8] ^= 1 }
+		}
+		if _, err := b.signIn(a); reason(err) != row.want {
+			t.Errorf("%s: %q, want %q. %s", row.name, reason(err), row.want, row.sentence)
+		}
+		r := b.confirming(t.Context(), a, passkeys.Operation{})
+		if _, err := b.FinishConfirmation(t.Context(), r); reason(err) != row.want {
+			t.Errorf("a confirmation, %s: %q, want %q. %s", row.name, reason(err), row.want, row.sentence)
 		}
 	}
 }

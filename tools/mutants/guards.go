@@ -376,6 +376,9 @@ var guards = []guard{
 
 	// Decoys.
 	{rule: "unknown users have decoys", file: "core/decoys.go", old: "	if len(credentials) == 0 {\n", new: "	if len(credentials) == 0 && decoys == nil {\n"},
+	{rule: "verification as registered", file: "core/authentication.go", old: "== UserVerificationAsRegistered && c.UVInitialized && !s.data.UserVerified:", new: "== UserVerificationAsRegistered && false:"},
+	{rule: "verification as registered asks nothing of others", file: "core/authentication.go", old: "&& c.UVInitialized && !s.data.UserVerified:", new: "&& !s.data.UserVerified:"},
+	{rule: "browsers are told what they know", file: "core/config.go", old: "	if v == UserVerificationAsRegistered {\n", new: "	if false {\n"},
 	{rule: "what net/http cuts off is too large", file: "core/http.go", old: "	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {\n", new: "	if false {\n"},
 	{rule: "what a framework cuts off is too large", file: "core/http.go", old: "return ok && says.StatusCode() == http.StatusRequestEntityTooLarge", new: "return ok && false && says.StatusCode() == 0"},
 	{rule: "what was read away is not taken for nothing", file: "core/http.go", old: "(q.r.ContentLength == 0 || declared == \"\")", new: "true"},
