@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,6 +116,7 @@ func (a Adapter[C]) mount(t testing.TB, s *site) http.Handler {
 				return s.hooks.Authorize(a.Exchange(c), u, action)
 			},
 			HasOtherSignIn: func(c C, u passkeys.User) (bool, error) { return s.hooks.HasOtherSignIn(a.Exchange(c), u) },
+			ClientIP:       func(c C) netip.Addr { return s.hooks.ClientIP(a.Exchange(c)) },
 		},
 	}
 	app.AdminHooks.Authorize = func(c C, action passkeys.Action) (string, error) { return s.authorize(a.Exchange(c), action) }
@@ -195,6 +197,7 @@ func adapterRows() []row[*site] {
 		{"invalid_request", "A body that is not one JSON object in UTF-8, with each member once and as it should be, is 400.", invalidRequest},
 		{"payload_too_large", "A body of more than 64 KiB is 413, with and without a Content-Length.", payloadTooLarge},
 		{"unsupported_media_type", "A body that is not declared application/json is 415; parameters do not matter.", unsupportedMediaType},
+		{"rate_limited", "A client that has to wait is 429 with a Retry-After on every route of the browser's; what is counted is by its address, and by whom it names, whether there is such a user or not.", rateLimited},
 		{"storage_unavailable", "A store that fails, such as by the request's context, is 503 on every route that asks it.", storageUnavailable},
 		{"client", "The browser's half is served as it is, to anyone; a browser may keep it for ever under its version, and not under another.", browsersHalf},
 		{"well-known-webauthn", "Browsers are told which pages of other domains may use the passkeys.", wellKnown("webauthn",
@@ -237,7 +240,38 @@ type site struct {
 	before      func(*http.Request) // what another middleware does first
 	seen        sync.Map            // by X-Request: a chan of what the middleware saw
 	serial      atomic.Int64
+	limiter
 	listener
+}
+
+// limiter has those wait who are told so, and writes down what it is asked.
+type limiter struct {
+	mu    sync.Mutex
+	wait  func(passkeys.Limit) time.Duration // nil: nobody
+	asked []passkeys.Limit
+}
+
+func (l *limiter) Take(_ context.Context, limit passkeys.Limit) (time.Duration, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.wait == nil {
+		return 0, nil
+	}
+	l.asked = append(l.asked, limit)
+	return l.wait(limit), nil
+}
+
+// limit has the limiter decide, and returns what it was asked by the end of f.
+func (l *limiter) limit(wait func(passkeys.Limit) time.Duration, f func()) []passkeys.Limit {
+	set := func(wait func(passkeys.Limit) time.Duration) (asked []passkeys.Limit) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.wait, asked, l.asked = wait, l.asked, nil
+		return asked
+	}
+	set(wait)
+	f()
+	return set(nil)
 }
 
 // listener is an observer that hears how prompts ended, and a sink that hears what
@@ -298,6 +332,10 @@ func newSite(t testing.TB, mount mountFunc, open stores) *site {
 		Authorize:       func(passkeys.Exchange, passkeys.User, passkeys.Action) error { return nil },
 		HasOtherSignIn:  func(passkeys.Exchange, passkeys.User) (bool, error) { return true, nil },
 		SessionID:       func(x passkeys.Exchange) string { return x.R.Header.Get("X-Session") },
+		ClientIP: func(x passkeys.Exchange) netip.Addr {
+			address, _ := netip.ParseAddr(x.R.Header.Get("X-Client"))
+			return address
+		},
 	}
 	s.authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "anna", nil }
 	s.operation = func(_ passkeys.Exchange, whole func() (passkeys.Operation, error)) (passkeys.Operation, error) {
@@ -322,7 +360,7 @@ func (s *site) party(rpID string) (*passkeys.Passkeys, error) {
 	return passkeys.New(passkeys.Config{
 		RPID: rpID, RPName: "Example", Origins: []string{page},
 		WellKnown:   told(rpID),
-		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener, Audit: &s.listener,
+		Credentials: s.credentials, Challenges: s.challenges, Secret: make([]byte, 32), Now: s.clock.Now, Logger: slog.New(slog.DiscardHandler), Observer: &s.listener, Audit: &s.listener, Limiter: &s.limiter,
 	})
 }
 
@@ -383,6 +421,7 @@ type message struct {
 	chunked, gone bool
 	guarded       bool // the path is one of the application's own, or a well-known: not below the prefix
 	ifNoneMatch   string
+	client        string // of X-Client, which the hook ClientIP returns; "": no such header
 	proof, cookie string // of the headers Passkey-Proof and Cookie; "": no such header
 }
 
@@ -436,6 +475,9 @@ func (c *check) send(s *site, m message) answer {
 	r.Header.Set("X-Tenant", m.tenant)
 	if m.gone {
 		r.Header.Set("X-Gone", "yes")
+	}
+	if m.client != "" {
+		r.Header.Set("X-Client", m.client)
 	}
 	if m.proof != "" {
 		r.Header.Set(passkeys.ProofHeader, m.proof)
@@ -514,6 +556,7 @@ func refused(code string) answer {
 		"not_found":                       {404, "There is no such passkey."},
 		"payload_too_large":               {413, "The request is too large."},
 		"unsupported_media_type":          {415, "The request must be application/json."},
+		"rate_limited":                    {429, "Too many requests. Please wait a moment and try again."},
 		"storage_unavailable":             {503, "The service is unavailable for the moment. Please try again."},
 		"too_many_credentials":            {409, "There are too many passkeys. Please remove one first."},
 		"last_credential":                 {409, "This is the only way to sign in and cannot be removed."},
@@ -1768,6 +1811,94 @@ func payloadTooLarge(c *check, s *site) {
 		c.answers("PATCH of 64 KiB", c.send(s, m), noContent())
 	}
 	c.keeps(s, "alice", "Largest")
+}
+
+func rateLimited(c *check, s *site) {
+	phone := passkeytest.New(origin)
+	id := c.enrol(s, phone, "alice")
+	const attacker, victim = "203.0.113.7", "2001:db8:1:2:3:4:5:6"
+	slow := refused("rate_limited")
+	slow.header.Set("Retry-After", "2")
+	waits := func(l passkeys.Limit) time.Duration {
+		if l.Client.String() != attacker+"/32" || l.Failed {
+			return 0
+		}
+		return 1100 * time.Millisecond
+	}
+	s.limit(waits, func() {
+		for _, m := range routes(id) {
+			m.user, m.client = "alice", attacker
+			for _, m.body = range []string{"", "[", strings.Repeat(" ", 64<<10+1)} {
+				m.contentType = "application/json"
+				c.answers(m.method+" "+m.path+" of one who has to wait", c.send(s, m), slow)
+			}
+		}
+		c.keeps(s, "alice", "Phone")
+		c.signsIn(s, phone, ok(`{"status":"ok","userId":"alice"}`)) // from another address
+	})
+
+	// Who is named is counted besides, by a word that is the same for the same user, and
+	// tells nobody apart.
+	s.hooks.FindUser = func(_ passkeys.Exchange, name string) (string, error) {
+		return map[string]string{"Alice": "alice"}[name], nil
+	}
+	accounts := map[string]string{}
+	for _, m := range []message{
+		{method: http.MethodPost, path: "/authenticate/begin", body: `{"username":"Alice"}`},
+		{method: http.MethodPost, path: "/authenticate/begin", body: `{"username":"Nobody"}`},
+		{method: http.MethodPost, path: "/authenticate/begin", body: `{"userId":"alice"}`},
+		{method: http.MethodPost, path: "/authenticate/begin", body: `{"userId":"nobody"}`},
+		{method: http.MethodPost, path: "/confirm/begin", user: "alice"},
+	} {
+		what := m.path + " with " + m.body
+		m.client = victim
+		for range 2 {
+			asked := s.limit(func(passkeys.Limit) time.Duration { return 0 }, func() {
+				if got := c.send(s, m); got.status != http.StatusOK {
+					c.errorf("%s: %v", what, got)
+				}
+			})
+			if len(asked) != 2 || asked[0] != (passkeys.Limit{Route: m.path, Client: netip.MustParsePrefix("2001:db8:1:2::/64")}) ||
+				asked[1].Client != asked[0].Client || asked[1].Route != m.path || asked[1].Failed || len(asked[1].Account) != 32 || strings.Trim(asked[1].Account, "0123456789abcdef") != "" {
+				c.errorf("%s: the limiter is asked about %+v", what, asked)
+				continue
+			}
+			if before, ok := accounts[what]; ok && before != asked[1].Account {
+				c.errorf("%s: it is counted for %s, and before for %s", what, asked[1].Account, before)
+			}
+			accounts[what] = asked[1].Account
+		}
+		s.limit(func(l passkeys.Limit) time.Duration {
+			if l.Account == "" {
+				return 0
+			}
+			return 2 * time.Second
+		}, func() { c.answers(what, c.send(s, m), slow) })
+	}
+
+	// A finish that is refused counts as failed, a decoy's as a passkey's.
+	for _, decoy := range []bool{false, true} {
+		begin := c.begin(s)
+		phone.Corrupt = func(r *passkeytest.Response) {
+			r.Signature[8] ^= 1
+			if decoy {
+				_, list, _ := strings.Cut(c.allowed(c.beginWith(s, `{"userId":"nobody"}`)), `"id":"`)
+				r.ID, _, _ = strings.Cut(list, `"`)
+				r.RawID = r.ID
+			}
+		}
+		m := message{method: http.MethodPost, path: "/authenticate/finish", body: c.signed(phone, begin), client: victim}
+		phone.Corrupt = nil
+		asked := s.limit(func(passkeys.Limit) time.Duration { return 0 }, func() {
+			c.answers("a bad signature", c.send(s, m), refused("assertion_verification_failed"))
+		})
+		want := passkeys.Limit{Route: m.path, Client: netip.MustParsePrefix("2001:db8:1:2::/64")}
+		failed := want
+		failed.Failed = true
+		if !slices.Equal(asked, []passkeys.Limit{want, failed}) {
+			c.errorf("a bad signature: the limiter is asked about %+v", asked)
+		}
+	}
 }
 
 func unsupportedMediaType(c *check, s *site) {

@@ -453,7 +453,7 @@ func TestAdapterFaults(t *testing.T) {
 		{"a hook's answer is not seen", forgetful(false), "hook-answer refused"},
 		{"a hook's answer is not seen without a body", forgetful(true), "hook-answer refused"},
 		{"OnRegistered is not mounted", hooked(func(h *hooks) { h.OnRegistered = nil }), "register registration-taken-back " + everyHook},
-		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name " + everyHook},
+		{"FindUser is not mounted", hooked(func(h *hooks) { h.FindUser = nil }), "sign-in-by-name rate_limited " + everyHook},
 		{"OnAuthenticated is not mounted", hooked(func(h *hooks) { h.OnAuthenticated = nil }), "sign-in sign-in-concurrent answer-not-json " + everyHook},
 		{"CanonicalName is not mounted", hooked(func(h *hooks) { h.CanonicalName = nil }), "sign-in-by-name"},
 		{"Authorize is not mounted", hooked(func(h *hooks) { h.Authorize = nil }), "forbidden upgrade fresh-within " + everyHook},
@@ -482,6 +482,7 @@ func TestAdapterFaults(t *testing.T) {
 				return p, err
 			}
 		}), "tenants"},
+		{"ClientIP is not mounted", hooked(func(h *hooks) { h.ClientIP = nil }), "rate_limited"},
 		{"HasOtherSignIn is not mounted", hooked(func(h *hooks) { h.HasOtherSignIn = nil }), "last_credential " + everyHook},
 		{"SessionID is not mounted", hooked(func(h *hooks) { h.SessionID = nil }), "session upgrade attack-another-session"},
 		{"an error of OnRegistered is not handed on", hooked(func(h *hooks) {

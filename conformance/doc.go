@@ -27,7 +27,8 @@
 //
 // [TestCredentials] is for a [passkeys.CredentialRepository], and for the
 // [passkeys.CredentialScanner] that it may be besides, [TestChallenges]
-// for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock, and
+// for a [passkeys.ChallengeStore], whose [Features] tell the suite its clock,
+// [TestLimiter] for a [passkeys.Limiter], and
 // [TestAdapter] for what mounts the routes on a web framework, and its guards in
 // front of others. [TestConfirmations] attacks confirmed operations on top of stores.
 // The example is a whole credential store, for a document database, with its test.

@@ -52,7 +52,7 @@ func AdminRoutes[C any, P Source[C]](source P, h AdminHooks[C]) ([]Route[C], err
 	}
 	t := &table[C]{resolve: resolve}
 	route := func(path string, action Action, act func(context.Context, Admin, request) (any, error)) Route[C] {
-		return Route[C]{http.MethodPost, path, t.serve(requiredBody, func(ctx context.Context, c C, q request) (any, error) {
+		return Route[C]{http.MethodPost, path, t.serve("", requiredBody, func(ctx context.Context, c C, q request) (any, error) {
 			actor, err := h.Authorize(c, action)
 			if err == nil && answered(q.w) { // a hook that has answered did not mean to let this pass
 				return nil, ErrForbidden

@@ -105,6 +105,7 @@ const (
 	ReasonOperationMismatch          Reason = "operation_mismatch"
 	ReasonPayloadMismatch            Reason = "payload_mismatch"
 	ReasonOperationInvalid           Reason = "operation_invalid"
+	ReasonRateLimited                Reason = "rate_limited"
 	ReasonHookFailed                 Reason = "hook_failed"
 	ReasonStorageFailed              Reason = "storage_failed"
 	ReasonRandomFailed               Reason = "random_failed"

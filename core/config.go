@@ -138,6 +138,11 @@ type Config struct {
 	// have one, and of those who have n about a third have more.
 	DecoyCounts []int
 
+	// Limiter slows down clients that ask the routes too often: see [Limiter]. Default:
+	// none, for a process does not know what proxies are in front of it: one of yours
+	// would be the only client there is.
+	Limiter Limiter
+
 	// Extensions are what passkeys are asked for beyond signing. Default: nothing.
 	Extensions Extensions
 
@@ -183,6 +188,7 @@ type Passkeys struct {
 	decoys      *decoys
 	lastIssued  atomic.Int64                    // see issuedAt
 	outdated    atomic.Pointer[engine.Metadata] // the last that metadata has warned of
+	clientless  atomic.Bool                     // take has warned of a client without an address
 	wellKnown   []document                      // in the order of WellKnown.documents
 }
 

@@ -3,6 +3,7 @@ package passkeys
 import (
 	"errors"
 	"net/http"
+	"time"
 )
 
 // Error is every failure that this package decides on, and what a hook may
@@ -17,11 +18,12 @@ type Error struct {
 	Status  int
 	Message string
 
-	reason   Reason
-	detail   string
-	cause    error
-	expected []string // origins, for a developer's page
-	confirm  *confirm // what is to be confirmed
+	reason     Reason
+	detail     string
+	cause      error
+	expected   []string // origins, for a developer's page
+	confirm    *confirm // what is to be confirmed
+	retryAfter time.Duration
 }
 
 // Error returns the code, or for a configuration error what is wrong with which
@@ -47,6 +49,10 @@ func (e *Error) Unwrap() error { return e.cause }
 // Reason returns the precise cause: for logs and metrics, never for a client.
 // It is empty where Code says all there is.
 func (e *Error) Reason() Reason { return e.reason }
+
+// RetryAfter is how long a client that is told [ErrRateLimited] has to wait, and 0 for
+// everything else.
+func (e *Error) RetryAfter() time.Duration { return e.retryAfter }
 
 // because returns a copy of a sentinel that carries its precise cause.
 func (e *Error) because(reason Reason) *Error {
@@ -126,6 +132,8 @@ var (
 	// ErrNotFound: the credential to rename or revoke is not there, or is not
 	// this user's.
 	ErrNotFound = &Error{Code: "not_found", Status: http.StatusNotFound, Message: "There is no such passkey."}
+	// ErrRateLimited: Config.Limiter has the client wait, for [Error.RetryAfter].
+	ErrRateLimited = &Error{Code: "rate_limited", Status: http.StatusTooManyRequests, Message: "Too many requests. Please wait a moment and try again."}
 	// ErrPayloadTooLarge: a body or credential of more than 64 KiB.
 	ErrPayloadTooLarge = &Error{Code: "payload_too_large", Status: http.StatusRequestEntityTooLarge, Message: "The request is too large."}
 	// ErrUnsupportedMediaType: a body that is not declared application/json.

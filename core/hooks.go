@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"net/http"
+	"net/netip"
 	"time"
 )
 
@@ -64,6 +65,13 @@ type Hooks[C any] struct {
 	// the session's id or a value derived from it, the same at begin and finish;
 	// every route asks it, but for outcomes, which are of no session.
 	SessionID func(C) string
+
+	// ClientIP says whom a request is from, for Config.Limiter. Default: [RemoteIP],
+	// which no client can choose, and which behind a proxy is the proxy: there, set it
+	// to the framework's own, such as ginpasskeys.ClientIP, once the framework knows
+	// which proxies to trust. What it takes from a header that anybody may send limits
+	// nobody.
+	ClientIP func(C) netip.Addr
 
 	// Authorize is asked before a passkey is added (at both ends of the
 	// ceremony), renamed or revoked: demand a recent sign-in or confirmation with

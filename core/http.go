@@ -8,8 +8,11 @@ import (
 	"log/slog"
 	"mime"
 	"net/http"
+	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
 	"github.com/passkeys-go/passkeys/core/internal/strictjson"
@@ -26,11 +29,13 @@ const (
 
 // request is what an endpoint sees of an HTTP request.
 type request struct {
-	p    *Passkeys // who answers it
-	w    http.ResponseWriter
-	r    *http.Request
-	rule bodyRule
-	most int64 // bytes of the body
+	p      *Passkeys // who answers it
+	w      http.ResponseWriter
+	r      *http.Request
+	rule   bodyRule
+	most   int64  // bytes of the body
+	route  string // its path; "": one that no limiter is asked about
+	client netip.Addr
 }
 
 // answered reports whether a hook has written the response.
@@ -54,7 +59,7 @@ func (t *table[C]) find(ctx context.Context, c C) (*Passkeys, error) {
 
 // serve wraps an endpoint: whatever it returns becomes the answer, unless a hook
 // has given one.
-func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWriter, *http.Request) {
+func (t *table[C]) serve(route string, rule bodyRule, f endpoint[C]) func(C, http.ResponseWriter, *http.Request) {
 	return func(c C, w http.ResponseWriter, r *http.Request) {
 		ctx := ensureRequestID(r.Context())
 		p, err := t.find(ctx, c)
@@ -63,7 +68,7 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 		}
 		var value any
 		if err == nil {
-			value, err = t.answer(ctx, c, request{p, w, r, rule, maxBody}, f)
+			value, err = t.answer(ctx, c, request{p: p, w: w, r: r, rule: rule, most: maxBody, route: route}, f)
 		}
 		if answered(w) {
 			return
@@ -89,12 +94,16 @@ func (t *table[C]) serve(rule bodyRule, f endpoint[C]) func(C, http.ResponseWrit
 // the [*Error] in err's chain and {"error":{"code","message","id"}}. Any other
 // error is a 500 internal_error that says nothing, so log it yourself; so is one
 // whose Status is none of an error's. The id is that of [WithRequestID], and left
-// out where there is none.
+// out where there is none. What [Passkeys.RateLimit] returned has a Retry-After, in
+// whole seconds.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
 	status := e.Status
 	if status < 400 || status > 599 {
 		status = http.StatusInternalServerError
+	}
+	if e.retryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((e.retryAfter+time.Second-1)/time.Second), 10))
 	}
 	write(w, status, e.body(requestID(r.Context())))
 }
@@ -117,7 +126,35 @@ func (t *table[C]) answer(ctx context.Context, c C, q request, f endpoint[C]) (a
 	if err := q.p.admits(ctx, q.r); err != nil {
 		return nil, err
 	}
-	return f(t.session(ctx, c), c, q)
+	if q.route == "" || q.p.cfg.Limiter == nil {
+		return f(t.session(ctx, c), c, q)
+	}
+	q.client = t.client(c, q.r)
+	step, ceremony := stepOf(q.route)
+	if err := q.limit(ctx, ""); err != nil {
+		if ceremony {
+			ctx, a := q.p.start(ctx, step)
+			err = a.end(ctx, err)
+		}
+		return nil, err
+	}
+	value, err := f(t.session(ctx, c), c, q)
+	if err != nil && ceremony && step.Name == StepFinish {
+		if status := asError(err).Status; status >= 400 && status < 500 {
+			ctx, cancel := regardless(ctx) // who hangs up has failed as well
+			defer cancel()
+			q.p.take(ctx, q.client, Limit{Route: q.route, Failed: true})
+		}
+	}
+	return value, err
+}
+
+// client is whom a request is from.
+func (t *table[C]) client(c C, r *http.Request) netip.Addr {
+	if t.hooks.ClientIP != nil {
+		return t.hooks.ClientIP(c)
+	}
+	return RemoteIP(r)
 }
 
 // admits refuses what a page sends that is none of ours, and tells the log.

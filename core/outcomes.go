@@ -92,8 +92,9 @@ func (t *table[C]) outcome(c C, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err == nil {
-		if observer, ok := p.cfg.Observer.(ClientObserver); ok && p.ours(r) {
-			if o, ok := (request{p, w, r, requiredBody, maxOutcome}).outcome(); ok {
+		q := request{p: p, w: w, r: r, rule: requiredBody, most: maxOutcome, route: "/outcome", client: t.client(c, r)}
+		if observer, ok := p.cfg.Observer.(ClientObserver); ok && p.ours(r) && q.limit(ctx, "") == nil {
+			if o, ok := q.outcome(); ok {
 				observer.ObserveClient(ctx, o)
 			}
 		}

@@ -53,7 +53,7 @@ type Source[C any] interface {
 //	GET    /client.js            none; and the other files of package client
 //
 // All that name a hook ask SessionID too, and where Authorize answers [FreshWithin],
-// AuthenticatedAt. /outcome is there where the source is a
+// AuthenticatedAt; all but the files ask ClientIP where Config.Limiter is set. /outcome is there where the source is a
 // function, or Config.Observer a [ClientObserver].
 func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 	t, err := newTable(source, h)
@@ -65,16 +65,16 @@ func Routes[C any, P Source[C]](source P, h Hooks[C]) ([]Route[C], error) {
 		_, outcomes = p.cfg.Observer.(ClientObserver)
 	}
 	routes := []Route[C]{
-		{http.MethodPost, "/register/begin", t.serve(optionalBody, t.registerBegin)},
-		{http.MethodPost, "/register/finish", t.serve(requiredBody, t.registerFinish)},
-		{http.MethodPost, "/authenticate/begin", t.serve(optionalBody, t.authenticateBegin)},
-		{http.MethodPost, "/authenticate/finish", t.serve(requiredBody, t.authenticateFinish)},
-		{http.MethodGet, "/credentials", t.serve(noBody, t.list)},
-		{http.MethodPatch, "/credentials/{id}", t.serve(requiredBody, t.rename)},
-		{http.MethodDelete, "/credentials/{id}", t.serve(noBody, t.revoke)},
-		{http.MethodGet, "/signals", t.serve(noBody, t.signals)},
-		{http.MethodPost, "/confirm/begin", t.serve(optionalBody, t.confirmBegin)},
-		{http.MethodPost, "/confirm/finish", t.serve(requiredBody, t.confirmFinish)},
+		{http.MethodPost, "/register/begin", t.serve("/register/begin", optionalBody, t.registerBegin)},
+		{http.MethodPost, "/register/finish", t.serve("/register/finish", requiredBody, t.registerFinish)},
+		{http.MethodPost, "/authenticate/begin", t.serve("/authenticate/begin", optionalBody, t.authenticateBegin)},
+		{http.MethodPost, "/authenticate/finish", t.serve("/authenticate/finish", requiredBody, t.authenticateFinish)},
+		{http.MethodGet, "/credentials", t.serve("/credentials", noBody, t.list)},
+		{http.MethodPatch, "/credentials/{id}", t.serve("/credentials/{id}", requiredBody, t.rename)},
+		{http.MethodDelete, "/credentials/{id}", t.serve("/credentials/{id}", noBody, t.revoke)},
+		{http.MethodGet, "/signals", t.serve("/signals", noBody, t.signals)},
+		{http.MethodPost, "/confirm/begin", t.serve("/confirm/begin", optionalBody, t.confirmBegin)},
+		{http.MethodPost, "/confirm/finish", t.serve("/confirm/finish", requiredBody, t.confirmFinish)},
 	}
 	if outcomes {
 		routes = append(routes, Route[C]{http.MethodPost, "/outcome", t.outcome})
@@ -204,7 +204,7 @@ func (t *table[C]) registerFinish(ctx context.Context, c C, q request) (any, err
 func (t *table[C]) authenticateBegin(ctx context.Context, c C, q request) (any, error) {
 	ctx, a := q.p.start(ctx, Step{CeremonyAuthentication, StepBegin})
 	defer a.abandon(ctx)
-	r, err := t.authenticationRequest(c, q)
+	r, err := t.authenticationRequest(ctx, c, q)
 	if err != nil {
 		return nil, a.end(ctx, err)
 	}
@@ -220,6 +220,9 @@ func (t *table[C]) confirmBegin(ctx context.Context, c C, q request) (any, error
 	ctx, a := q.p.start(ctx, Step{CeremonyConfirmation, StepBegin})
 	defer a.abandon(ctx)
 	a.userID = user.ID
+	if err := q.limit(ctx, "user:"+user.ID); err != nil {
+		return nil, a.end(ctx, err)
+	}
 	var request string
 	if err := q.decode(strictjson.String("request", &request)); err != nil {
 		return nil, a.end(ctx, err)
@@ -279,7 +282,7 @@ func begun[O CreationOptions | RequestOptions](c *Ceremony[O], err error) (any, 
 }
 
 // authenticationRequest is what the body of a begin asks for.
-func (t *table[C]) authenticationRequest(c C, q request) (r AuthenticationRequest, err error) {
+func (t *table[C]) authenticationRequest(ctx context.Context, c C, q request) (r AuthenticationRequest, err error) {
 	var mode string
 	if err := q.decode(strictjson.String("userId", &r.UserID), strictjson.String("username", &r.Username), strictjson.String("mode", &mode)); err != nil {
 		return r, err
@@ -287,6 +290,8 @@ func (t *table[C]) authenticationRequest(c C, q request) (r AuthenticationReques
 	switch r.Mode = Mode(mode); {
 	case r.Mode != "" && r.Mode != ModeConditional && r.Mode != ModeImmediate:
 		return r, ErrInvalidRequest
+	case r.UserID != "" && r.Username == "" && r.Mode == "":
+		return r, q.limit(ctx, "id:"+r.UserID)
 	case r.Username == "" || r.Mode != "": // which beginAuthentication has its rules for
 		return r, nil
 	case t.hooks.FindUser == nil || r.UserID != "" || len(r.Username) > maxUsername:
@@ -296,11 +301,13 @@ func (t *table[C]) authenticationRequest(c C, q request) (r AuthenticationReques
 	if t.hooks.CanonicalName != nil {
 		canonical = t.hooks.CanonicalName
 	}
-	if r.UserID, err = t.hooks.FindUser(c, r.Username); err != nil {
+	typed := r.Username
+	r.Mode, r.Username = ModeUsername, canonical(typed)
+	if err := q.limit(ctx, "name:"+r.Username); err != nil {
 		return r, err
 	}
-	r.Mode, r.Username = ModeUsername, canonical(r.Username)
-	return r, nil
+	r.UserID, err = t.hooks.FindUser(c, typed)
+	return r, err
 }
 
 func (t *table[C]) authenticateFinish(ctx context.Context, c C, q request) (any, error) {

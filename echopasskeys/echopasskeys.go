@@ -15,6 +15,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -72,6 +73,14 @@ func MountWellKnown[P passkeys.Source[echo.Context]](e *echo.Echo, source P) err
 	}
 	mount(e.Group(""), routes)
 	return nil
+}
+
+// ClientIP is Echo's own idea of the client, for Hooks.ClientIP. Set e.IPExtractor
+// first, to ExtractIPDirect or to what knows your proxies: Echo believes any client
+// until then that sends an address as its own.
+func ClientIP(c echo.Context) netip.Addr {
+	address, _ := netip.ParseAddr(c.RealIP())
+	return address
 }
 
 // Guard is the rule of a route behind [Require].

@@ -10,6 +10,7 @@
 package ginpasskeys
 
 import (
+	"net/netip"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -67,6 +68,14 @@ func MountWellKnown[P passkeys.Source[*gin.Context]](r *gin.Engine, source P) er
 	}
 	mount(r, routes)
 	return nil
+}
+
+// ClientIP is Gin's own idea of the client, for Hooks.ClientIP. Call SetTrustedProxies
+// first: Gin trusts every proxy until then, and so takes the word of any client for
+// its address.
+func ClientIP(c *gin.Context) netip.Addr {
+	address, _ := netip.ParseAddr(c.ClientIP())
+	return address
 }
 
 // Guard is the rule of a route behind [Require].

@@ -39,6 +39,11 @@
 // got can be consumed again until it expires, but no passkey signs in with it
 // twice: the credential remembers it. Give Redis the memory it needs: what it
 // evicts is ErrChallengeNotFound as well.
+//
+// # Limits
+//
+// [Limiter] is a [passkeys.Limiter] for any number of processes, by itself or beside
+// the challenges.
 package redisstore
 
 import (

@@ -3,6 +3,7 @@ package integration
 import (
 	"crypto/rand"
 	"errors"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestRedis(t *testing.T) {
 			return redisstore.NewChallenges(client, &redisstore.Options{Prefix: prefix(), Now: clock.Now})
 		}, conformance.Features{Now: clock.Now, Advance: clock.Advance})
 	})
+	t.Run("limiter", func(t *testing.T) { redisLimiter(t, client) })
 	t.Run("stored", func(t *testing.T) { redisStored(t, client) })
 	t.Run("dropped", func(t *testing.T) { redisDropped(t, client) })
 	t.Run("foreign", func(t *testing.T) { redisForeign(t, client) })
@@ -35,12 +37,34 @@ func TestRedisWithoutGetDel(t *testing.T) {
 		t.Fatalf("GETDEL: %v; want an unknown command", err)
 	}
 	redisSuite(t, client)
+	redisLimiter(t, client)
 }
 
 func redisSuite(t *testing.T, client redis.UniversalClient) {
 	conformance.TestChallenges(t, func(testing.TB) passkeys.ChallengeStore {
 		return redisstore.NewChallenges(client, &redisstore.Options{Prefix: prefix()})
 	}, conformance.Features{})
+}
+
+func redisLimiter(t *testing.T, client redis.UniversalClient) {
+	conformance.TestLimiter(t, func(_ testing.TB, o conformance.LimiterOptions) passkeys.Limiter {
+		return redisstore.NewLimiter(client, &redisstore.LimiterOptions{Rates: o.Rates, Prefix: prefix(), Now: o.Now})
+	})
+	t.Run("expires", func(t *testing.T) {
+		t.Log("A budget is one key, which is gone once it is whole.")
+		p := prefix()
+		l := redisstore.NewLimiter(client, &redisstore.LimiterOptions{Prefix: p})
+		if _, err := l.Take(t.Context(), passkeys.Limit{Route: "/authenticate/begin", Client: netip.MustParsePrefix("203.0.113.7/32"), Account: "secret"}); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := client.Keys(t.Context(), p+"*").Result()
+		if err != nil || len(keys) != 1 || strings.Contains(keys[0], "203") || strings.Contains(keys[0], "secret") {
+			t.Fatalf("%q, %v", keys, err)
+		}
+		if ttl, err := client.PTTL(t.Context(), keys[0]).Result(); err != nil || ttl <= 0 || ttl > 3*time.Second {
+			t.Errorf("it lives for %v, %v", ttl, err)
+		}
+	})
 }
 
 func redisClient(tb testing.TB, address string) redis.UniversalClient {

@@ -11,6 +11,7 @@ package echo5
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/labstack/echo/v5"
@@ -69,6 +70,13 @@ func MountWellKnown[P passkeys.Source[*echo.Context]](e *echo.Echo, source P) er
 	}
 	mount(e.Group(""), routes)
 	return nil
+}
+
+// ClientIP is Echo's own idea of the client, for Hooks.ClientIP: what e.IPExtractor
+// makes of the request, which knows your proxies.
+func ClientIP(c *echo.Context) netip.Addr {
+	address, _ := netip.ParseAddr(c.RealIP())
+	return address
 }
 
 // Guard is the rule of a route behind [Require].

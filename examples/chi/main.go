@@ -8,10 +8,10 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/go-chi/httprate"
 	"github.com/passkeys-go/passkeys/chipasskeys"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
@@ -24,6 +24,7 @@ func main() { app.Main("Chi", router) }
 func router(a *app.App) (http.Handler, error) {
 	r := chi.NewRouter()
 	r.Use(middleware.Recoverer)
+	r.Use(middleware.ClientIPFromRemoteAddr) // behind a proxy: middleware.ClientIPFromXFF
 
 	// The passkeys: their routes, and what the application has to say to them.
 	hooks := chipasskeys.Hooks{
@@ -42,16 +43,15 @@ func router(a *app.App) (http.Handler, error) {
 		SessionID: func(x passkeys.Exchange) string {
 			return a.SessionID(x.R.Context())
 		},
+		ClientIP: func(x passkeys.Exchange) netip.Addr {
+			return middleware.GetClientIPAddr(x.R.Context())
+		},
 		HasOtherSignIn: func(passkeys.Exchange, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
 	}
 	var err error
 	r.Route("/auth/passkeys", func(r chi.Router) {
-		r.Use(middleware.ClientIPFromRemoteAddr) // behind a proxy: middleware.ClientIPFromXFF
-		r.Use(httprate.LimitBy(app.RateLimit, app.RateWindow, func(r *http.Request) (string, error) {
-			return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context())), nil
-		}))
 		err = chipasskeys.Mount(r, a.Passkeys, hooks)
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func router(a *app.App) (http.Handler, error) {
 			app.Fail(w, r, passkeys.ErrInvalidRequest)
 			return
 		}
-		if err := a.BeginSignUp(r.Context(), body.Username); err != nil {
+		if err := a.BeginSignUp(r.Context(), middleware.GetClientIPAddr(r.Context()), body.Username); err != nil {
 			app.Fail(w, r, err)
 			return
 		}

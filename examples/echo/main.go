@@ -22,12 +22,9 @@ func main() { app.Main("Echo", router) }
 func router(a *app.App) (http.Handler, error) {
 	e := echo.New()
 	e.Use(middleware.Recover())
+	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy: echo.ExtractIPFromXFFHeader()
 
 	// The passkeys: their routes, and what the application has to say to them.
-	e.IPExtractor = echo.ExtractIPDirect() // behind a proxy: echo.ExtractIPFromXFFHeader()
-	limit := middleware.RateLimiter(middleware.NewRateLimiterMemoryStoreWithConfig(middleware.RateLimiterMemoryStoreConfig{
-		Rate: app.RateLimit / app.RateWindow.Seconds(), Burst: app.RateLimit,
-	}))
 	hooks := echo5.Hooks{
 		GetUser: func(c *echo.Context) (passkeys.User, error) {
 			return a.CurrentUser(c.Request().Context())
@@ -44,11 +41,12 @@ func router(a *app.App) (http.Handler, error) {
 		SessionID: func(c *echo.Context) string {
 			return a.SessionID(c.Request().Context())
 		},
+		ClientIP: echo5.ClientIP,
 		HasOtherSignIn: func(*echo.Context, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
 	}
-	if err := echo5.Mount(e.Group("/auth/passkeys", limit), a.Passkeys, hooks); err != nil {
+	if err := echo5.Mount(e.Group("/auth/passkeys"), a.Passkeys, hooks); err != nil {
 		return nil, err
 	}
 
@@ -61,7 +59,7 @@ func router(a *app.App) (http.Handler, error) {
 		if err := c.Bind(&body); err != nil {
 			return fail(c, passkeys.ErrInvalidRequest)
 		}
-		if err := a.BeginSignUp(c.Request().Context(), body.Username); err != nil {
+		if err := a.BeginSignUp(c.Request().Context(), echo5.ClientIP(c), body.Username); err != nil {
 			return fail(c, err)
 		}
 		return c.NoContent(http.StatusNoContent)

@@ -9,7 +9,6 @@ import (
 	"net/http"
 
 	"github.com/gin-gonic/gin"
-	"github.com/go-chi/httprate"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
 	"github.com/passkeys-go/passkeys/ginpasskeys"
@@ -23,7 +22,7 @@ func router(a *app.App) (http.Handler, error) {
 	gin.SetMode(gin.ReleaseMode)
 	r := gin.New()
 	r.Use(gin.Recovery())
-	if err := r.SetTrustedProxies(nil); err != nil { // behind a proxy: its address
+	if err := r.SetTrustedProxies(nil); err != nil { // behind a proxy: its address; by default Gin believes anybody
 		return nil, err
 	}
 
@@ -44,11 +43,12 @@ func router(a *app.App) (http.Handler, error) {
 		SessionID: func(c *gin.Context) string {
 			return a.SessionID(c.Request.Context())
 		},
+		ClientIP: ginpasskeys.ClientIP,
 		HasOtherSignIn: func(*gin.Context, passkeys.User) (bool, error) {
 			return false, nil // passkeys are all there is, so the last one cannot be removed
 		},
 	}
-	if err := ginpasskeys.Mount(r.Group("/auth/passkeys", rateLimit()), a.Passkeys, hooks); err != nil {
+	if err := ginpasskeys.Mount(r.Group("/auth/passkeys"), a.Passkeys, hooks); err != nil {
 		return nil, err
 	}
 
@@ -62,7 +62,7 @@ func router(a *app.App) (http.Handler, error) {
 			app.Fail(c.Writer, c.Request, passkeys.ErrInvalidRequest)
 			return
 		}
-		if err := a.BeginSignUp(c.Request.Context(), body.Username); err != nil {
+		if err := a.BeginSignUp(c.Request.Context(), ginpasskeys.ClientIP(c), body.Username); err != nil {
 			app.Fail(c.Writer, c.Request, err)
 			return
 		}
@@ -99,14 +99,4 @@ func router(a *app.App) (http.Handler, error) {
 	// Everything else is the page and what it loads.
 	r.NoRoute(gin.WrapH(app.Page()))
 	return r, nil
-}
-
-// rateLimit is a net/http limiter as a Gin middleware: Gin has none of its own.
-func rateLimit() gin.HandlerFunc {
-	limiter := httprate.NewRateLimiter(app.RateLimit, app.RateWindow)
-	return func(c *gin.Context) {
-		if limiter.RespondOnLimit(c.Writer, c.Request, httprate.CanonicalizeIP(c.ClientIP())) {
-			c.Abort()
-		}
-	}
 }

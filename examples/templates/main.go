@@ -10,11 +10,9 @@ import (
 	_ "embed"
 	"errors"
 	"html/template"
-	"net"
 	"net/http"
 	"slices"
 
-	"github.com/go-chi/httprate"
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/client"
 	"github.com/passkeys-go/passkeys/examples/internal/app"
@@ -60,11 +58,7 @@ func router(a *app.App) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	limited := httprate.LimitBy(app.RateLimit, app.RateWindow, func(r *http.Request) (string, error) {
-		host, _, err := net.SplitHostPort(r.RemoteAddr) // behind a proxy: the client's address
-		return httprate.CanonicalizeIP(host), err
-	})
-	mux.Handle("/auth/passkeys/", limited(http.StripPrefix("/auth/passkeys", routes)))
+	mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", routes))
 
 	// The application's own pages and forms.
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -81,7 +75,7 @@ func router(a *app.App) (http.Handler, error) {
 	})
 	mux.HandleFunc("POST /sign-up", func(w http.ResponseWriter, r *http.Request) {
 		name := r.PostFormValue("username")
-		if err := a.BeginSignUp(r.Context(), name); err != nil {
+		if err := a.BeginSignUp(r.Context(), passkeys.RemoteIP(r), name); err != nil {
 			show(w, r, view{Tried: name}, err)
 			return
 		}

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/fxamacker/cbor/v2"
+	"github.com/go-webauthn/webauthn/protocol/webauthncbor"
 )
 
 // Type, curve and algorithm of a key belong together (WebAuthn L3 §5.8.5): for every
@@ -57,7 +57,7 @@ func TestEveryPairOfKeyAndAlgorithm(t *testing.T) {
 	for _, k := range keys {
 		for _, alg := range []int{-7, -8, -9, -19, -35, -36, -37, -38, -39, -47, -48, -51, -52, -53, -257, -258, -259, -65535, 0, 7} {
 			k.cose[3] = alg
-			raw, err := cbor.Marshal(k.cose)
+			raw, err := webauthncbor.Marshal(k.cose)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -24,13 +25,6 @@ type App struct {
 	accounts accounts
 	sessions *scs.SessionManager
 }
-
-// How many requests to the passkey routes one address may make in how long. Each
-// program puts its framework's own limiter in front of them.
-const (
-	RateLimit  = 200
-	RateWindow = 10 * time.Second
-)
 
 // Me is who is signed in, as the page sees it.
 type Me struct {
@@ -51,7 +45,14 @@ const (
 // BeginSignUp remembers in the session who wants to sign up. The account is
 // created by [App.Registered], with its first passkey: until then a username is
 // neither reserved nor in the database.
-func (a *App) BeginSignUp(ctx context.Context, username string) error {
+//
+// The answer says whether a name is taken, which is not for asking as often as one
+// likes; and there is a session from then on. So the client has a budget, as it has for
+// the passkey routes.
+func (a *App) BeginSignUp(ctx context.Context, client netip.Addr, username string) error {
+	if err := a.Passkeys.RateLimit(ctx, "sign-up", client, "any"); err != nil {
+		return err
+	}
 	pending, err := newAccount(username)
 	if err != nil {
 		return err
@@ -151,6 +152,7 @@ func (a *App) SessionID(ctx context.Context) string {
 	if id == "" {
 		id = rand.Text()
 		a.sessions.Put(ctx, keySession, id)
+		a.sessions.SetDeadline(ctx, time.Now().Add(visit))
 	}
 	return id
 }
@@ -210,7 +212,12 @@ func (a *App) pending(ctx context.Context) account {
 	return account{ID: a.sessions.GetString(ctx, keyPendingID), DisplayName: a.sessions.GetString(ctx, keyPendingName)}
 }
 
+// visit is how long the session of a visitor lives: a little longer than what was
+// begun in it. Everyone who comes without a cookie gets one.
+const visit = 65 * time.Minute
+
 func (a *App) signIn(ctx context.Context, userID string) {
+	a.sessions.SetDeadline(ctx, time.Now().Add(a.sessions.Lifetime))
 	a.sessions.Remove(ctx, keyPendingID)
 	a.sessions.Remove(ctx, keyPendingName)
 	a.sessions.Put(ctx, keyUser, userID)

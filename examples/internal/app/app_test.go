@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,7 +38,7 @@ func newTestAppWithStore(t *testing.T) (*App, *store) {
 	store := &store{CredentialRepository: passkeys.NewMemoryCredentials()}
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Test", Origins: []string{"http://localhost"},
-		Credentials: store, Logger: slog.New(slog.DiscardHandler),
+		Credentials: store, Logger: slog.New(slog.DiscardHandler), Limiter: passkeys.NewMemoryLimiter(nil),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +91,7 @@ func (a *App) browser(t *testing.T) context.Context {
 // signUp goes through a sign-up and returns the new user.
 func (a *App) signUp(t *testing.T, ctx context.Context, username string) passkeys.User {
 	t.Helper()
-	if err := a.BeginSignUp(ctx, username); err != nil {
+	if err := a.BeginSignUp(ctx, netip.Addr{}, username); err != nil {
 		t.Fatal(err)
 	}
 	user, err := a.CurrentUser(ctx)
@@ -128,7 +129,7 @@ func TestUsername(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			a := newTestApp(t)
 			ctx := a.browser(t)
-			err := a.BeginSignUp(ctx, row.typed)
+			err := a.BeginSignUp(ctx, netip.Addr{}, row.typed)
 			if row.display == "" {
 				if !errors.Is(err, errUsernameInvalid) {
 					t.Errorf("err = %v; want %v", err, errUsernameInvalid)
@@ -147,7 +148,7 @@ func TestSignUp(t *testing.T) {
 	t.Run("creates nothing before there is a passkey", func(t *testing.T) {
 		a := newTestApp(t)
 		ctx := a.browser(t)
-		if err := a.BeginSignUp(ctx, "ann"); err != nil {
+		if err := a.BeginSignUp(ctx, netip.Addr{}, "ann"); err != nil {
 			t.Fatal(err)
 		}
 		if n := a.count(t); n != 0 {
@@ -156,7 +157,7 @@ func TestSignUp(t *testing.T) {
 		if _, err := a.Me(ctx); !errors.Is(err, passkeys.ErrUnauthenticated) {
 			t.Errorf("Me: %v; want %v", err, passkeys.ErrUnauthenticated)
 		}
-		if err := a.BeginSignUp(a.browser(t), "ann"); err != nil {
+		if err := a.BeginSignUp(a.browser(t), netip.Addr{}, "ann"); err != nil {
 			t.Errorf("somebody else's sign-up: %v; want none, because the name is not taken yet", err)
 		}
 	})
@@ -176,7 +177,7 @@ func TestSignUp(t *testing.T) {
 		a := newTestApp(t)
 		a.signUp(t, a.browser(t), "André")
 		for _, username := range []string{"André", "ANDRÉ", " andré ", "Andre\u0301"} {
-			if err := a.BeginSignUp(a.browser(t), username); !errors.Is(err, errUsernameTaken) {
+			if err := a.BeginSignUp(a.browser(t), netip.Addr{}, username); !errors.Is(err, errUsernameTaken) {
 				t.Errorf("%q: %v; want %v", username, err, errUsernameTaken)
 			}
 		}
@@ -185,7 +186,7 @@ func TestSignUp(t *testing.T) {
 		a := newTestApp(t)
 		first, second := a.browser(t), a.browser(t)
 		for _, ctx := range []context.Context{first, second} {
-			if err := a.BeginSignUp(ctx, "ann"); err != nil {
+			if err := a.BeginSignUp(ctx, netip.Addr{}, "ann"); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -243,7 +244,7 @@ func TestSession(t *testing.T) {
 	})
 	t.Run("signing up changes its token", func(t *testing.T) {
 		ctx := a.browser(t)
-		if err := a.BeginSignUp(ctx, "bob"); err != nil {
+		if err := a.BeginSignUp(ctx, netip.Addr{}, "bob"); err != nil {
 			t.Fatal(err)
 		}
 		token, _, err := a.sessions.Commit(ctx)
@@ -260,7 +261,7 @@ func TestSession(t *testing.T) {
 	})
 	t.Run("a sign-in ends a sign-up that was not finished", func(t *testing.T) {
 		ctx := a.browser(t)
-		if err := a.BeginSignUp(ctx, "carol"); err != nil {
+		if err := a.BeginSignUp(ctx, netip.Addr{}, "carol"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.Authenticated(ctx, user.ID); err != nil {
@@ -368,6 +369,63 @@ func TestFail(t *testing.T) {
 		Fail(w, httptest.NewRequest(http.MethodGet, "/", nil), row.err)
 		if w.Code != row.status || w.Body.String() != row.says {
 			t.Errorf("%v: %d %s, want %d %s", row.err, w.Code, w.Body, row.status, row.says)
+		}
+	}
+}
+
+// Whether a name is taken is not for asking as often as one likes, and nobody needs to
+// begin so many sign-ups.
+func TestSignUpsAreLimited(t *testing.T) {
+	a, _ := newTestAppWithStore(t)
+	client, neighbour := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
+	asked := 0
+	for range 1000 {
+		if err := a.BeginSignUp(a.browser(t), client, "ann"); errors.Is(err, passkeys.ErrRateLimited) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		asked++
+	}
+	if asked == 0 || asked > 50 {
+		t.Errorf("%d sign-ups are begun", asked)
+	}
+	if err := a.BeginSignUp(a.browser(t), neighbour, "ann"); !errors.Is(err, passkeys.ErrRateLimited) {
+		t.Errorf("another address of the same network: %v", err)
+	}
+	if err := a.BeginSignUp(a.browser(t), netip.MustParseAddr("203.0.113.7"), "ann"); err != nil {
+		t.Errorf("another network: %v", err)
+	}
+}
+
+// The session of a visitor ends with what they may have begun; that of who is signed
+// in lives on.
+func TestSessionsOfVisitorsAreShort(t *testing.T) {
+	a := newTestApp(t)
+	ctx := a.browser(t)
+	a.SessionID(ctx)
+	if until := time.Until(a.sessions.Deadline(ctx)); until > visit || until < visit-time.Minute {
+		t.Errorf("a visitor's lives for %v", until)
+	}
+	a.signUp(t, ctx, "ann")
+	if until := time.Until(a.sessions.Deadline(ctx)); until < 23*time.Hour {
+		t.Errorf("a user's lives for %v", until)
+	}
+}
+
+func TestCookiesAreForHTTPSWhereThePagesAre(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		origins []string
+		want    bool
+	}{
+		{"localhost", []string{"http://localhost:8080"}, false},
+		{"a domain", []string{"https://example.org"}, true},
+		{"an application of Android's first", []string{"android:apk-key-hash:AAAA", "https://example.org"}, true},
+		{"both", []string{"https://example.org", "http://localhost:8080"}, false},
+	} {
+		if got := secure(row.origins); got != row.want {
+			t.Errorf("%s: %v", row.name, got)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -69,13 +70,14 @@ func run(ctx context.Context, out io.Writer, framework string, router func(*App)
 	}
 
 	cfg.Audit = passkeys.NewSlogAudit(nil)
+	cfg.Limiter = passkeys.NewMemoryLimiter(nil)
 	p, err := passkeys.New(cfg)
 	if err != nil {
 		return err
 	}
 	a := &App{Passkeys: p, accounts: accounts{db}, sessions: scs.New()}
 	a.sessions.Cookie.Name = "passkeys_demo" // on localhost all ports share their cookies
-	a.sessions.Cookie.Secure = strings.HasPrefix(cfg.Origins[0], "https:")
+	a.sessions.Cookie.Secure = secure(cfg.Origins)
 	handler, err := router(a)
 	if err != nil {
 		return err
@@ -92,6 +94,12 @@ Open %s in your browser. Ctrl+C stops the demo.
 		return err
 	}
 	return serve(ctx, listener, a.protect(handler))
+}
+
+// secure reports whether the cookies of these origins' pages are for https alone. An
+// application's origin, which may come first, has no pages.
+func secure(origins []string) bool {
+	return !slices.ContainsFunc(origins, func(o string) bool { return strings.HasPrefix(o, "http:") })
 }
 
 // serve answers requests until ctx ends, and then those that are under way.
