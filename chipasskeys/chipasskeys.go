@@ -19,7 +19,19 @@ import (
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-// Hooks are the application's side of the routes.
+// Hooks are the application's side of the routes. Only GetUser is required;
+// [passkeys.Hooks] says when each is called, and what it returns.
+//
+//	GetUser         func(passkeys.Exchange) (passkeys.User, error)
+//	OnAuthenticated func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error)
+//	OnRegistered    func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error
+//	OnConfirmed     func(passkeys.Exchange, passkeys.User, passkeys.ConfirmationResult) error
+//	AuthenticatedAt func(passkeys.Exchange) time.Time
+//	FindUser        func(c passkeys.Exchange, username string) (userID string, err error)
+//	CanonicalName   func(username string) string
+//	SessionID       func(passkeys.Exchange) string
+//	Authorize       func(passkeys.Exchange, passkeys.User, passkeys.Action) error
+//	HasOtherSignIn  func(passkeys.Exchange, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[passkeys.Exchange]
 
 // Mount adds the routes of [passkeys.Routes] to r, behind the middleware that r
@@ -36,7 +48,10 @@ func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks
 	return nil
 }
 
-// AdminHooks are the application's side of the routes for its staff.
+// AdminHooks are the application's side of the routes for its staff, as
+// [passkeys.AdminHooks] says.
+//
+//	Authorize func(passkeys.Exchange, passkeys.Action) (actor string, err error)
 type AdminHooks = passkeys.AdminHooks[passkeys.Exchange]
 
 // MountAdmin adds the routes of [passkeys.AdminRoutes] to r, as [Mount] adds the

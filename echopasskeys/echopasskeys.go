@@ -22,7 +22,19 @@ import (
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-// Hooks are the application's side of the routes.
+// Hooks are the application's side of the routes. Only GetUser is required;
+// [passkeys.Hooks] says when each is called, and what it returns.
+//
+//	GetUser         func(echo.Context) (passkeys.User, error)
+//	OnAuthenticated func(echo.Context, passkeys.AuthenticationResult) (any, error)
+//	OnRegistered    func(echo.Context, passkeys.User, passkeys.RegistrationResult) error
+//	OnConfirmed     func(echo.Context, passkeys.User, passkeys.ConfirmationResult) error
+//	AuthenticatedAt func(echo.Context) time.Time
+//	FindUser        func(c echo.Context, username string) (userID string, err error)
+//	CanonicalName   func(username string) string
+//	SessionID       func(echo.Context) string
+//	Authorize       func(echo.Context, passkeys.User, passkeys.Action) error
+//	HasOtherSignIn  func(echo.Context, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[echo.Context]
 
 // Mount adds the routes of [passkeys.Routes] to g, behind the group's
@@ -40,7 +52,10 @@ func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) er
 	return nil
 }
 
-// AdminHooks are the application's side of the routes for its staff.
+// AdminHooks are the application's side of the routes for its staff, as
+// [passkeys.AdminHooks] says.
+//
+//	Authorize func(echo.Context, passkeys.Action) (actor string, err error)
 type AdminHooks = passkeys.AdminHooks[echo.Context]
 
 // MountAdmin adds the routes of [passkeys.AdminRoutes] to g, as [Mount] adds the

@@ -17,7 +17,19 @@ import (
 	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
-// Hooks are the application's side of the routes.
+// Hooks are the application's side of the routes. Only GetUser is required;
+// [passkeys.Hooks] says when each is called, and what it returns.
+//
+//	GetUser         func(*gin.Context) (passkeys.User, error)
+//	OnAuthenticated func(*gin.Context, passkeys.AuthenticationResult) (any, error)
+//	OnRegistered    func(*gin.Context, passkeys.User, passkeys.RegistrationResult) error
+//	OnConfirmed     func(*gin.Context, passkeys.User, passkeys.ConfirmationResult) error
+//	AuthenticatedAt func(*gin.Context) time.Time
+//	FindUser        func(c *gin.Context, username string) (userID string, err error)
+//	CanonicalName   func(username string) string
+//	SessionID       func(*gin.Context) string
+//	Authorize       func(*gin.Context, passkeys.User, passkeys.Action) error
+//	HasOtherSignIn  func(*gin.Context, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[*gin.Context]
 
 // Mount adds the routes of [passkeys.Routes] to r, such as a gin.Engine or a
@@ -35,7 +47,10 @@ func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) er
 	return nil
 }
 
-// AdminHooks are the application's side of the routes for its staff.
+// AdminHooks are the application's side of the routes for its staff, as
+// [passkeys.AdminHooks] says.
+//
+//	Authorize func(*gin.Context, passkeys.Action) (actor string, err error)
 type AdminHooks = passkeys.AdminHooks[*gin.Context]
 
 // MountAdmin adds the routes of [passkeys.AdminRoutes] to r, as [Mount] adds the
