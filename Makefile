@@ -6,7 +6,7 @@ export GOTOOLCHAIN := local
 
 FUZZTIME ?= 1m
 
-.PHONY: help test race lint alone bench fuzz mutants fmt deps
+.PHONY: help test race lint alone bench plot fuzz mutants fmt deps
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -32,6 +32,9 @@ alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
 
 bench: ## The CPU of a sign-in, beside a signature check and hand-written handlers
 	go test -run '^$$' -bench . -benchtime 2s ./core ./conformance/integration
+
+plot: ## Measure a sign-in, and draw docs/images/login.svg
+	go test -run '^$$' -bench 'Login$$' -benchtime 2s ./conformance/integration | go run ./conformance/integration/plot > docs/images/login.svg
 
 fuzz: ## Each fuzz target for FUZZTIME, by default a minute
 	@grep -rn '^func Fuzz' --include='*_test.go' core | sed 's/\/[^/]*:func \(Fuzz[A-Za-z]*\).*/ \1/' | while read dir f; do \
