@@ -10,10 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	// What the README imports and nothing else here does, for go mod tidy to see.
-	_ "github.com/go-chi/httprate"
-	_ "github.com/labstack/echo/v5/middleware"
 )
 
 // The imports that a block of the README which is no whole file may use, by the
@@ -26,8 +22,8 @@ var readmeImports = map[string]string{
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",
 	"context": "context", "echo": "github.com/labstack/echo/v5", "echo5": "github.com/passkeys-go/passkeys/echopasskeys/echo5",
 	"errors": "errors", "gin": "github.com/gin-gonic/gin", "ginpasskeys": "github.com/passkeys-go/passkeys/ginpasskeys",
-	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "url": "net/url", "httprate": "github.com/go-chi/httprate", "json": "encoding/json",
-	"slices": "slices", "httptest": "net/http/httptest", "log": "log", "middleware": "github.com/labstack/echo/v5/middleware", "passkeys": "github.com/passkeys-go/passkeys/core",
+	"gorm": "gorm.io/gorm", "gormstore": "github.com/passkeys-go/passkeys/gormstore", "http": "net/http", "url": "net/url", "json": "encoding/json",
+	"slices": "slices", "httptest": "net/http/httptest", "log": "log", "passkeys": "github.com/passkeys-go/passkeys/core",
 	"postgres": "gorm.io/driver/postgres", "redis": "github.com/redis/go-redis/v9", "redisstore": "github.com/passkeys-go/passkeys/redisstore", "template": "html/template", "time": "time",
 }
 
@@ -68,14 +64,36 @@ var (
 	readmeVariable  = regexp.MustCompile(`(?m)^(\w+)(?:, (\w+))? :=`)
 )
 
+// readmeElsewhere are the pages that another test compiles, because their blocks belong
+// together.
+var readmeElsewhere = []string{"docs/getting-started.md", "docs/routers.md"}
+
 // readmePages are the pages whose blocks must be right.
-var readmePages = []string{"README.md", "docs/admin.md", "docs/browser.md", "docs/confirm.md", "docs/extensions.md", "docs/import.md", "docs/native.md"}
+func readmePages(t *testing.T) []string {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"README.md"}
+	for _, page := range pages {
+		name, err := filepath.Rel(root, page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name = filepath.ToSlash(name); !slices.Contains(readmeElsewhere, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
 
 // readmeBlocks returns what is in the blocks of all pages, which must be at least so
 // many.
 func readmeBlocks(t *testing.T, block *regexp.Regexp, atLeast int) (sources []string) {
 	t.Helper()
-	for _, name := range readmePages {
+	for _, name := range readmePages(t) {
 		page, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +150,7 @@ func TestReadmeScripts(t *testing.T) {
 	}
 }
 
-// TestReadme compiles every Go block.
+// TestReadme compiles every Go block, and runs those that are tests.
 func TestReadme(t *testing.T) {
 	here, err := filepath.Abs(".")
 	if err != nil {
@@ -140,7 +158,8 @@ func TestReadme(t *testing.T) {
 	}
 	dir := t.TempDir()
 	overlay := map[string]string{}
-	args := []string{"build", "-overlay", filepath.Join(dir, "overlay.json")}
+	flag := "-overlay=" + filepath.Join(dir, "overlay.json")
+	build, test, tests := []string{"build", flag}, []string{"test", "-c", "-vet=off", "-o", dir, flag}, []string{}
 	for i, source := range readmeBlocks(t, readmeBlock, 12) {
 		if !strings.HasPrefix(source, "package ") {
 			source = readmeFile(source)
@@ -150,8 +169,13 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 		pkg := fmt.Sprint("readme", i)
-		overlay[filepath.Join(here, pkg, "block.go")] = file
-		args = append(args, "./"+pkg)
+		if strings.Contains(source, "\nfunc Test") {
+			test, tests = append(test, "./"+pkg), append(tests, filepath.Join(dir, pkg+".test"))
+			overlay[filepath.Join(here, pkg, "block_test.go")] = file
+		} else {
+			build = append(build, "./"+pkg)
+			overlay[filepath.Join(here, pkg, "block.go")] = file
+		}
 	}
 	list, err := json.Marshal(map[string]any{"Replace": overlay})
 	if err != nil {
@@ -160,8 +184,18 @@ func TestReadme(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "overlay.json"), list, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, args := range [][]string{build, test} {
+		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	for _, name := range tests {
+		if out, err := exec.Command(name).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
+	}
+	if len(tests) < 2 {
+		t.Errorf("%d blocks are tests; want at least 2", len(tests))
 	}
 }
 
@@ -179,11 +213,7 @@ func readmeFile(block string) string {
 	function := fmt.Sprintf(readmeFunction, body)
 	var imports []string
 	for _, q := range readmeQualifier.FindAllStringSubmatch(function, -1) {
-		path := readmeImports[q[1]]
-		if q[1] == "middleware" && strings.Contains(block, "chi.") {
-			path = "github.com/go-chi/chi/v5/middleware"
-		}
-		if path != "" {
+		if path := readmeImports[q[1]]; path != "" {
 			line := fmt.Sprintf("%s %q", q[1], path)
 			if !slices.Contains(imports, line) {
 				imports = append(imports, line)
