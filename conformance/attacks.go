@@ -109,14 +109,14 @@ func attackAnotherUser(c *check, s *site) {
 		proof, bob := c.confirmed(s, phone, m), m
 		bob.user = "bob"
 		c.required("bob with the proof of alice to "+m.path, s, bob.with(proof))
-		c.passes("alice with her own to "+m.path, s, m.with(proof))
+		c.passes("alice with a proof of alice to "+m.path, s, m.with(proof))
 		// Who confirms what another is to do has confirmed nothing.
 		c.required("alice with the proof of bob to "+m.path, s, m.with(c.confirmed(s, ofBob, bob)))
 		request := c.required("alice without", s, m).Request
 		c.answers("bob's begin with the request of alice", c.send(s, bob.at("/confirm/begin", `{"request":"`+request+`"}`)), refused("challenge_not_found"))
 		c.answers("bob's finish with the state of alice", c.send(s, bob.at("/confirm/finish", c.confirming(s, phone, m, request))), refused("challenge_not_found"))
 
-		// The passkey of bob signs the challenge of alice, by his handle, by hers, and
+		// The passkey of bob signs the challenge of alice, by the handle of either, and
 		// by none.
 		begin := c.send(s, m.at("/confirm/begin", `{"request":"`+request+`"}`))
 		for _, evil := range []func(*passkeytest.Authenticator){

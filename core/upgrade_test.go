@@ -196,9 +196,9 @@ func TestNothingIsMadeUnaskedWithoutAGrant(t *testing.T) {
 			}
 			return begin(b, grant)
 		}, passkeys.ErrChallengeNotFound, passkeys.ReasonUserChanged},
-		{"another session's grant", "She signed in elsewhere.", func(b *bench) error { return begin(b, b.grant(other)) }, passkeys.ErrChallengeNotFound, passkeys.ReasonSessionMismatch},
-		{"no session's grant", "She signed in where there was none.", func(b *bench) error { return begin(b, b.grant(context.Background())) }, passkeys.ErrChallengeNotFound, passkeys.ReasonSessionMismatch},
-		{"an old grant", "She signed in two minutes ago.", func(b *bench) error {
+		{"another session's grant", "The sign-in was elsewhere.", func(b *bench) error { return begin(b, b.grant(other)) }, passkeys.ErrChallengeNotFound, passkeys.ReasonSessionMismatch},
+		{"no session's grant", "The sign-in was where there was none.", func(b *bench) error { return begin(b, b.grant(context.Background())) }, passkeys.ErrChallengeNotFound, passkeys.ReasonSessionMismatch},
+		{"an old grant", "The sign-in was two minutes ago.", func(b *bench) error {
 			grant := b.grant(ctx)
 			b.clock.Advance(2 * time.Minute)
 			return begin(b, grant)
@@ -212,7 +212,7 @@ func TestNothingIsMadeUnaskedWithoutAGrant(t *testing.T) {
 		{"an autofill's state for a grant", "It is conditional too.", func(b *bench) error {
 			return begin(b, signIn(b, passkeys.AuthenticationRequest{Mode: passkeys.ModeConditional}))
 		}, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose},
-		{"alice's sign-in's state for a grant", "It names her too.", func(b *bench) error {
+		{"alice's sign-in's state for a grant", "It names the same user.", func(b *bench) error {
 			return begin(b, signIn(b, passkeys.AuthenticationRequest{UserID: alice.ID}))
 		}, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengePurpose},
 		{"a registration's state for a grant", "Any session can have one.", func(b *bench) error {

@@ -26,7 +26,7 @@ import (
 )
 
 // programs are the quick start's, one for each framework: a header says who is
-// signing up, and a sign-in answers with the user and his counter.
+// signing up, and a sign-in answers with the user and the counter.
 var programs = []struct {
 	name  string
 	mount func(*passkeys.Passkeys) (http.Handler, error)

@@ -1,0 +1,288 @@
+package integration
+
+import (
+	"go/ast"
+	"go/doc"
+	"go/parser"
+	"go/printer"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	slash "path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+var (
+	proseLink    = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`)
+	proseCode    = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
+	proseHeading = regexp.MustCompile(`(?m)^#+ (.+)$`)
+	prosePronoun = regexp.MustCompile(`(?i)\b(s?he|him|his|hers?|(him|her)self|wo?m[ae]n|guys?)\b`)
+)
+
+// proseFiles calls f for each file of ours with one of these endings, by its name
+// below the root.
+func proseFiles(t *testing.T, endings []string, f func(name, text string)) {
+	t.Helper()
+	root := os.DirFS(filepath.Join("..", ".."))
+	found := 0
+	if err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && (d.Name() == "node_modules" || d.Name() == "testdata" || len(d.Name()) > 1 && d.Name()[0] == '.'):
+			return fs.SkipDir
+		case d.IsDir() || !slices.Contains(endings, slash.Ext(name)):
+			return nil
+		}
+		text, err := fs.ReadFile(root, name)
+		found++
+		f(name, string(text))
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if found < 10 {
+		t.Errorf("found %d files", found)
+	}
+}
+
+// proseComing are targets of links that are being written elsewhere.
+var proseComing = []string{"docs/operating.md", "docs/troubleshooting.md", "docs/openapi.md", "docs/production.md#limits"}
+
+// TestLinks follows each link from one of our documents to another, to the heading.
+func TestLinks(t *testing.T) {
+	anchors, links := map[string]map[string]bool{}, 0
+	proseFiles(t, []string{".md"}, func(name, text string) {
+		anchors[name] = map[string]bool{"": true}
+		for _, m := range proseHeading.FindAllStringSubmatch(proseCode.ReplaceAllStringFunc(text, func(code string) string {
+			if strings.HasPrefix(code, "```") {
+				return ""
+			}
+			return code
+		}), -1) {
+			anchors[name][proseAnchor(m[1])] = true
+		}
+	})
+	proseFiles(t, []string{".md"}, func(name, text string) {
+		for _, m := range proseLink.FindAllStringSubmatch(proseCode.ReplaceAllString(text, "`code`"), -1) {
+			target := m[1] + m[2]
+			if strings.Contains(target, ":") {
+				continue // elsewhere
+			}
+			links++
+			file, anchor, _ := strings.Cut(target, "#")
+			if file = slash.Join(slash.Dir(name), file); file == slash.Dir(name) {
+				file = name
+			}
+			if i := slices.Index(proseComing, strings.TrimSuffix(file+"#"+anchor, "#")); i >= 0 {
+				if anchors[file][anchor] {
+					t.Errorf("%s is there now: take it out of proseComing", proseComing[i])
+				}
+			} else if _, err := os.Stat(filepath.Join("..", "..", filepath.FromSlash(file))); err != nil || strings.HasPrefix(file, "..") {
+				t.Errorf("%s: there is no %s", name, target)
+			} else if slash.Ext(file) == ".md" && !anchors[file][anchor] {
+				t.Errorf("%s: there is no heading for %s", name, target)
+			}
+		}
+	})
+	if links < 50 {
+		t.Errorf("found %d links", links)
+	}
+}
+
+// proseAnchor is what GitHub makes of a heading.
+func proseAnchor(heading string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == ' ':
+			return '-'
+		case r == '-' || r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r):
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, heading)
+}
+
+// TestPeopleAreThey: of a user nothing is known, and what they are called is theirs.
+func TestPeopleAreThey(t *testing.T) {
+	proseFiles(t, []string{".md", ".go", ".js", ".ts", ".html"}, func(name, text string) {
+		if name == "conformance/integration/prose_test.go" {
+			return
+		}
+		for i, line := range strings.Split(text, "\n") {
+			if word := prosePronoun.FindString(line); word != "" {
+				t.Errorf("%s:%d says %q:\n%s", name, i+1, word, line)
+			}
+		}
+	})
+}
+
+// TestHooksAreDocumented holds what is said of the hooks to what they are: each with
+// its signature in the documentation of each adapter, in the types of its framework, and
+// in the README.
+func TestHooksAreDocumented(t *testing.T) {
+	readme := guidePage(t, "README.md")
+	for _, row := range []struct{ file, name string }{
+		{"hooks.go", "Hooks"},
+		{"adminroutes.go", "AdminHooks"},
+	} {
+		for _, adapter := range []struct{ dir, c string }{
+			{"ginpasskeys", "*gin.Context"},
+			{"echopasskeys", "echo.Context"},
+			{"echopasskeys/echo5", "*echo.Context"},
+			{"chipasskeys", "passkeys.Exchange"},
+		} {
+			said := proseDoc(t, adapter.dir, row.name)
+			for _, hook := range proseHooks(t, row.file, row.name, adapter.c) {
+				if !strings.Contains(said, hook[0]+" "+hook[1]) {
+					t.Errorf("%s.%s does not say: %s %s", adapter.dir, row.name, hook[0], hook[1])
+				}
+			}
+		}
+	}
+	for _, hook := range proseHooks(t, "hooks.go", "Hooks", "C") {
+		if !strings.Contains(readme, "| `"+hook[0]+"` | `"+hook[1]+"` |") {
+			t.Errorf("README.md does not say: | `%s` | `%s` |", hook[0], hook[1])
+		}
+	}
+}
+
+// proseHooks are the names and types of a struct of core, for importers and a context c.
+func proseHooks(t *testing.T, file, name, c string) (hooks [][2]string) {
+	t.Helper()
+	source, err := parser.ParseFile(token.NewFileSet(), filepath.Join("..", "..", "core", file), nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, decl := range source.Decls {
+		g, _ := decl.(*ast.GenDecl)
+		if g == nil {
+			continue
+		}
+		for _, spec := range g.Specs {
+			s, _ := spec.(*ast.TypeSpec)
+			if s == nil || s.Name.Name != name {
+				continue
+			}
+			for _, field := range s.Type.(*ast.StructType).Fields.List {
+				ast.Inspect(field.Type, func(n ast.Node) bool {
+					switch n := n.(type) {
+					case *ast.SelectorExpr: // of another package
+						return false
+					case *ast.Ident:
+						if n.Name == "C" {
+							n.Name = c
+						} else if n.IsExported() {
+							n.Name = "passkeys." + n.Name
+						}
+					}
+					return true
+				})
+				var text strings.Builder
+				if err := printer.Fprint(&text, token.NewFileSet(), field.Type); err != nil {
+					t.Fatal(err)
+				}
+				hooks = append(hooks, [2]string{field.Names[0].Name, text.String()})
+			}
+		}
+	}
+	if len(hooks) == 0 {
+		t.Errorf("%s has no %s", file, name)
+	}
+	return hooks
+}
+
+// proseDoc is what go doc says of a type, each line's spaces one.
+func proseDoc(t *testing.T, dir, name string) string {
+	t.Helper()
+	pkg := prosePackage(t, dir)
+	i := slices.IndexFunc(pkg.Types, func(d *doc.Type) bool { return d.Name == name })
+	if i < 0 {
+		t.Fatalf("%s has no %s", dir, name)
+	}
+	return regexp.MustCompile(`[ \t]+`).ReplaceAllString(pkg.Types[i].Doc, " ")
+}
+
+// prosePackage is the documentation of a package, with its examples.
+func prosePackage(t *testing.T, dir string) *doc.Package {
+	t.Helper()
+	set := token.NewFileSet()
+	names, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(dir), "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var files []*ast.File
+	for _, name := range names {
+		file, err := parser.ParseFile(set, name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(name, "_test.go") || strings.HasSuffix(file.Name.Name, "_test") {
+			files = append(files, file)
+		}
+	}
+	pkg, err := doc.NewFromFiles(set, files, "github.com/passkeys-go/passkeys/"+dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkg
+}
+
+// proseCommands are those that the documents show and that are not run here, with the
+// reason. The commands of docs/getting-started.md are run by TestGettingStarted.
+var proseCommands = map[string]string{
+	"git clone https://github.com/passkeys-go/passkeys": "needs the network, and a repository that is published",
+	"cd passkeys": "goes with it",
+	"make test":   "is what runs this",
+
+	"go run ./examples/gin # or echo, chi, templates; then open http://localhost:8080": "TestEndToEnd runs it",
+	"go run ./examples/gin":          "TestEndToEnd runs it",
+	"go run ./examples/echo":         "TestEndToEnd runs it",
+	"go run ./examples/chi":          "TestEndToEnd runs it",
+	"go run ./examples/templates":    "TestTemplates runs it",
+	"(cd examples && go test ./...)": "is a part of what runs this",
+
+	`psql "$DATABASE_URL" -c "\copy (SELECT * FROM passkey ORDER BY id) TO 'rows.csv' CSV HEADER"`:                               "TestImport… export so from servers of their own",
+	`mysql --batch --binary-as-hex app -e "SELECT * FROM passkey ORDER BY id" > rows.tsv`:                                        "likewise",
+	`sqlite3 -json app.db "SELECT * FROM passkey ORDER BY id" > rows.json`:                                                       "likewise",
+	"go run github.com/passkeys-go/passkeys/core/cmd/passkeys@latest import -system better-auth -rp-id example.org -in rows.csv": "needs a release; TestImport… run the command",
+}
+
+// TestCommands runs each command of the documents, at the root of the repository.
+func TestCommands(t *testing.T) {
+	used, ran := map[string]bool{}, 0
+	proseFiles(t, []string{".md"}, func(name, text string) {
+		if name == "docs/getting-started.md" {
+			return
+		}
+		for _, block := range guideShell.FindAllStringSubmatch(text, -1) {
+			for command := range strings.Lines(strings.ReplaceAll(block[1], "\\\n\t", "")) {
+				command = strings.TrimSpace(command)
+				if proseCommands[command] != "" {
+					used[command] = true
+					continue
+				}
+				ran++
+				sh := exec.Command("sh", "-ec", command)
+				sh.Dir = filepath.Join("..", "..")
+				if out, err := sh.CombinedOutput(); err != nil {
+					t.Errorf("%s: %s\n%v\n%s", name, command, err, out)
+				}
+			}
+		}
+	})
+	for command := range proseCommands {
+		if !used[command] {
+			t.Errorf("no document has this any more: %s", command)
+		}
+	}
+	if ran == 0 {
+		t.Error("nothing was run")
+	}
+}
