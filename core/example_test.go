@@ -304,12 +304,12 @@ func ExampleMetadata_Update() {
 		log.Fatal(err)
 	}
 	if err := metadata.Update([]byte("an error page")); err != nil {
-		fmt.Println("kept", metadata.Len(), "model")
+		fmt.Println("kept", metadata.Len(), "model, for which no update is due:", metadata.NextUpdate().IsZero())
 	}
 	for _, s := range metadata.Skipped() {
 		fmt.Println("not trusted for now:", s.Description, s.AAGUID, s.Why)
 	}
-	// Output: kept 1 model
+	// Output: kept 1 model, for which no update is due: true
 }
 
 func ExamplePasskeys_Rename() {

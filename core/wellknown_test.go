@@ -276,6 +276,7 @@ func ExampleMountWellKnown() {
 		WellKnown: passkeys.WellKnown{
 			Related: []string{"https://example.co.uk"},
 			Apple:   []string{"A1B2C3D4E5.org.example.app"},
+			Android: []passkeys.AndroidApp{{Package: "org.example.app", Fingerprints: []string{strings.Repeat("A1:", 31) + "A1"}}},
 		},
 		Credentials: passkeys.NewMemoryCredentials(), Secret: make([]byte, 32), // in earnest: random
 	})
@@ -286,13 +287,17 @@ func ExampleMountWellKnown() {
 	if err := passkeys.MountWellKnown(mux, p); err != nil {
 		panic(err)
 	}
-	for _, name := range []string{"webauthn", "apple-app-site-association", "assetlinks.json"} {
+	for _, name := range []string{"webauthn", "apple-app-site-association", "passkey-endpoints"} {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/"+name, nil))
 		fmt.Println(w.Code, strings.TrimSpace(w.Body.String()))
 	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/.well-known/assetlinks.json", nil))
+	fmt.Println(w.Code, strings.Count(w.Body.String(), "org.example.app"))
 	// Output:
 	// 200 {"origins":["https://example.co.uk"]}
 	// 200 {"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}
 	// 404 404 page not found
+	// 200 1
 }

@@ -83,6 +83,20 @@ func ExampleChallenges_DeleteExpired() {
 }
 
 // For a migration tool of your own: what brings a table of version 1 up to date.
+// The second table, for those who keep challenges on the server.
+func ExampleSchema_ChallengesDDL() {
+	for _, statement := range (gormstore.Schema{}).ChallengesDDL("sqlite") {
+		fmt.Println(statement + ";")
+	}
+	// Output:
+	// CREATE TABLE IF NOT EXISTS "passkeys_challenges" (
+	//     handle_hash BLOB   NOT NULL PRIMARY KEY,
+	//     payload     BLOB   NOT NULL,
+	//     expires_at  BIGINT NOT NULL
+	// );
+	// CREATE INDEX IF NOT EXISTS "passkeys_challenges_expires_at" ON "passkeys_challenges" (expires_at);
+}
+
 func ExampleSchema_DDL() {
 	schema := gormstore.Schema{CredentialsTable: "auth.passkeys"}
 	for _, statement := range schema.DDL("postgres", 1) {

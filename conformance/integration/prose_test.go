@@ -223,7 +223,7 @@ func prosePackage(t *testing.T, dir string) *doc.Package {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !strings.HasSuffix(name, "_test.go") || strings.HasSuffix(file.Name.Name, "_test") {
+		if !strings.HasSuffix(name, "_test.go") || strings.Contains(name, "example_test.go") || strings.HasSuffix(file.Name.Name, "_test") {
 			files = append(files, file)
 		}
 	}
@@ -285,4 +285,138 @@ func TestCommands(t *testing.T) {
 	if ran == 0 {
 		t.Error("nothing was run")
 	}
+}
+
+// proseUnshown are the exported names that no tested example uses, each with the reason
+// why not, by package.
+var proseUnshown = map[string]map[string]string{
+	"core": {
+		"AuditFunc.Emit":    "core calls it",
+		"DecoyShape":        "decoys look like anything that is shown, which is the point of them",
+		"Error.Unwrap":      "errors.Is calls it",
+		"ParseMetadataBLOB": "takes a document that FIDO has signed; ExampleMetadata_Update has its twin for a test's",
+		"LargeBlobInputs":   "a part of CreationOptions, of which ExampleExtensions shows others",
+		"Source":            "a constraint: nothing is of this type",
+		"ValidateChallenge": "is for stores: those of gormstore and redisstore call it",
+		"WellKnownRoutes":   "ExampleRoutes and ExampleMountWellKnown have its two halves",
+	},
+	"gormstore": {
+		"Challenges.Consume":     "core calls it, as ExampleChallengeStore does",
+		"Challenges.Put":         "core calls it, as ExampleChallengeStore does",
+		"Credentials.Delete":     "core calls it, as ExampleCredentialRepository does",
+		"Credentials.ListByUser": "core calls it, as ExampleCredentialRepository does",
+		"Credentials.Update":     "core calls it, as ExampleCredentialRepository does",
+	},
+	"core/passkeytest": {
+		"Base64URL.MarshalText": "encoding/json calls it",
+	},
+	"redisstore": {
+		"Challenges":         "needs a server: ExampleNewChallenges is compiled, and conformance/integration runs the suite",
+		"Challenges.Consume": "as Challenges",
+		"Challenges.Put":     "as Challenges",
+		"NewChallenges":      "as Challenges",
+		"Options":            "as Challenges",
+	},
+	"conformance": {
+		"TestAdapter":       "a suite takes a *testing.T, which no example has: each adapter's own test calls it",
+		"Adapter":           "as TestAdapter",
+		"Application":       "as TestAdapter",
+		"Guarded":           "as TestAdapter",
+		"TestConfirmations": "as TestAdapter",
+		"TestChallenges":    "as TestAdapter, and each store's; README.md has a test with it, which runs",
+		"Features":          "as TestChallenges",
+	},
+}
+
+// TestExamplesShowEverything lists what each released package exports, and finds it in
+// one of its examples whose output is checked. A type is shown by what belongs to it; one of
+// words or numbers is nothing without the field that it is for, and not looked for.
+func TestExamplesShowEverything(t *testing.T) {
+	for _, dir := range []string{
+		"core", "core/client", "core/importer", "core/passkeytest", "ginpasskeys", "echopasskeys", "echopasskeys/echo5", "chipasskeys",
+		"gormstore", "redisstore", "conformance",
+	} {
+		pkg := prosePackage(t, dir)
+		var exported []string
+		parts := map[string][]string{} // of types
+		examples := slices.Clone(pkg.Examples)
+		function := func(typ string, fs []*doc.Func) {
+			for _, f := range fs {
+				exported = append(exported, typ+f.Name)
+				examples = append(examples, f.Examples...)
+			}
+		}
+		function("", pkg.Funcs)
+		for _, typ := range pkg.Types {
+			examples = append(examples, typ.Examples...)
+			if spec := typ.Decl.Specs[0].(*ast.TypeSpec); !proseWord(spec) {
+				exported = append(exported, typ.Name)
+			}
+			function("", typ.Funcs)
+			function(typ.Name+".", typ.Methods)
+			for _, f := range slices.Concat(typ.Funcs, typ.Methods) {
+				parts[typ.Name] = append(parts[typ.Name], f.Name)
+			}
+			for _, v := range slices.Concat(typ.Consts, typ.Vars) {
+				parts[typ.Name] = append(parts[typ.Name], v.Names...)
+			}
+			ast.Inspect(typ.Decl, func(n ast.Node) bool {
+				if field, ok := n.(*ast.Field); ok {
+					for _, name := range field.Names {
+						parts[typ.Name] = append(parts[typ.Name], name.Name)
+					}
+				}
+				return true
+			})
+		}
+		if dir == "gormstore" { // which has no driver, and so can run little itself
+			examples = append(examples, prosePackage(t, "conformance/integration").Examples...)
+		}
+		shown := map[string]bool{}
+		for _, example := range examples {
+			if example.Output == "" && !example.EmptyOutput {
+				continue
+			}
+			name, _, _ := strings.Cut(example.Name, "_")
+			shown[name] = true
+			ast.Inspect(example.Code, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr:
+					shown[n.Sel.Name] = true
+				case *ast.KeyValueExpr:
+					if field, ok := n.Key.(*ast.Ident); ok {
+						shown[field.Name] = true
+					}
+				}
+				return true
+			})
+		}
+		for _, name := range []string{"Marshal", "Unmarshal"} { // of encoding/json, which calls them
+			shown[name+"JSON"], shown[name+"Text"] = shown[name], shown[name]
+		}
+		for _, name := range exported {
+			_, last, method := strings.Cut(name, ".")
+			if !method {
+				last = name
+			}
+			is := shown[last] || slices.ContainsFunc(parts[name], func(part string) bool { return shown[part] })
+			switch why := proseUnshown[dir][name]; {
+			case is && why != "":
+				t.Errorf("%s: %s is in an example now", dir, name)
+			case !is && why == "":
+				t.Errorf("%s: no tested example shows %s", dir, name)
+			}
+		}
+		for name := range proseUnshown[dir] {
+			if !slices.Contains(exported, name) {
+				t.Errorf("%s: there is no %s", dir, name)
+			}
+		}
+	}
+}
+
+// proseWord reports whether a type is of words or numbers.
+func proseWord(spec *ast.TypeSpec) bool {
+	underlying, ok := spec.Type.(*ast.Ident)
+	return ok && spec.Assign == token.NoPos && slices.Contains([]string{"string", "int", "byte", "int64", "uint8"}, underlying.Name)
 }

@@ -22,6 +22,18 @@ func Example() {
 	// Output: elements.js?v=VERSION
 }
 
+// A page that is built without the routes can serve the files itself.
+func ExampleFile() {
+	mux := http.NewServeMux()
+	for _, f := range client.Files() {
+		mux.Handle("GET /static/"+f.Name, f)
+	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/static/words.js", nil))
+	fmt.Println(w.Code, w.Header().Get("Content-Type"))
+	// Output: 200 text/javascript; charset=utf-8
+}
+
 func get(f client.File, query, known string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, "/"+f.Name+query, nil)
 	if known != "" {

@@ -68,6 +68,21 @@ func ExampleSystem_Query() {
 	// Output: SELECT c.*, e.name AS username FROM user_credentials c JOIN user_entities e ON e.id = c.user_entity_user_id ORDER BY c.credential_id
 }
 
+func ExampleSystems() {
+	for _, s := range importer.Systems() {
+		if s.Query() == "" {
+			fmt.Println(s, "is read from a file, or by a query of yours")
+		}
+	}
+	// Output:
+	// simplewebauthn is read from a file, or by a query of yours
+	// py_webauthn is read from a file, or by a query of yours
+	// web-auth is read from a file, or by a query of yours
+	// auth0 is read from a file, or by a query of yours
+	// go-webauthn is read from a file, or by a query of yours
+	// passkey-record is read from a file, or by a query of yours
+}
+
 func ExampleFormatRecord() {
 	ctx := context.Background()
 	store := passkeys.NewMemoryCredentials()

@@ -52,6 +52,30 @@ func ExampleAuthenticator() {
 	// true
 }
 
+// What only a broken browser or authenticator can do is changed before it is signed; a
+// copy of an authenticator goes on from where it was made.
+func ExampleAuthenticator_alter() {
+	phone := passkeytest.New("https://example.org")
+	if _, err := phone.Create([]byte(`{"rp":{"id":"example.org"},"user":{"id":"YWxpY2U"},"challenge":"AQ","pubKeyCredParams":[{"type":"public-key","alg":-7}]}`)); err != nil {
+		panic(err)
+	}
+	stolen := phone.Clone()
+	stolen.Alter = func(c *passkeytest.ClientData, a *passkeytest.AuthenticatorData) {
+		fmt.Println(c.Type, "with the counter", a.SignCount)
+		a.Flags &^= passkeytest.FlagUserVerified
+	}
+	for range 2 {
+		if _, err := stolen.Get([]byte(`{"challenge":"Ag","rpId":"example.org"}`)); err != nil {
+			panic(err)
+		}
+	}
+	fmt.Println("and the phone itself is at", phone.Credentials()[0].SignCount)
+	// Output:
+	// webauthn.get with the counter 1
+	// webauthn.get with the counter 2
+	// and the phone itself is at 0
+}
+
 func ExampleClock() {
 	clock := passkeytest.NewClock(time.Time{})
 	deadline := clock.Now().Add(5 * time.Minute)
