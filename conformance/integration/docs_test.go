@@ -152,3 +152,36 @@ func docsNames(pattern *regexp.Regexp, text []byte) map[string]bool {
 	}
 	return names
 }
+
+// TestSecurityPage holds SECURITY.md to the repository: each test that it names is
+// there, and each row of the conformance suites.
+func TestSecurityPage(t *testing.T) {
+	tests, suites := map[string]bool{}, ""
+	proseFiles(t, []string{".go"}, func(name, text string) {
+		if strings.HasSuffix(name, "_test.go") {
+			for test := range docsNames(docsFunction, []byte(text)) {
+				tests[test] = true
+			}
+		} else if strings.HasPrefix(name, "conformance/") {
+			suites += text
+		}
+	})
+	page := guidePage(t, "SECURITY.md")
+	named := docsNames(regexp.MustCompile("`((?:Test|Benchmark)[A-Z]\\w*)`"), []byte(page))
+	for test := range named {
+		if !tests[test] {
+			t.Errorf("there is no %s", test)
+		}
+	}
+	rows := 0
+	for _, m := range regexp.MustCompile("conformance((?: `[^`]*`,?)+)").FindAllStringSubmatch(page, -1) {
+		for row := range docsNames(docsCode, []byte(m[1])) {
+			if rows++; !strings.Contains(suites, strings.TrimPrefix(row, "…")) {
+				t.Errorf("no suite has %s", row)
+			}
+		}
+	}
+	if len(named) < 50 || rows < 10 {
+		t.Errorf("found %d tests and %d rows", len(named), rows)
+	}
+}
