@@ -2,7 +2,10 @@ package integration
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +17,7 @@ import (
 
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/passkeys-go/passkeys/conformance/integration/browser"
+	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
 var (
@@ -76,6 +80,98 @@ func TestGettingStarted(t *testing.T) {
 			manager.Wait(`shown('[part=name]')`)
 			b.Reads("h1", "Hello, Ann")
 		})
+	}
+}
+
+// TestReadmeIsShort: two screens to the first table, and pictures that load at once.
+func TestReadmeIsShort(t *testing.T) {
+	before, _, found := strings.Cut(guidePage(t, "README.md"), "\n|")
+	if n := strings.Count(before, "\n"); !found || n > 120 {
+		t.Errorf("there are %d lines before the first table; want at most 120", n)
+	}
+	pictures, err := filepath.Glob(filepath.Join("..", "..", "docs", "images", "*"))
+	if err != nil || len(pictures) < 4 {
+		t.Errorf("%d pictures, %v", len(pictures), err)
+	}
+	for _, name := range pictures {
+		if info, err := os.Stat(name); err != nil || info.Size() > 150_000 {
+			t.Errorf("%s: %v, or more than 150 kB", name, err)
+		}
+	}
+}
+
+// TestWhatIsHeard is the table of docs/production.md: with no Logger and no Audit,
+// nothing is said of what goes well, and of a refusal what was seen and expected.
+func TestWhatIsHeard(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	cfg := demo()
+	cfg.Secret = make([]byte, 32)
+	p, err := passkeys.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	phone := synced()
+	if err := errors.Join(register(t.Context(), p, phone, "alice"), signInOnce(t.Context(), p, phone)); err != nil {
+		t.Fatal(err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("of a registration and a sign-in it says %s", &log)
+	}
+	phone.Origin = "https://evil.example"
+	if err := signInOnce(t.Context(), p, phone); err == nil {
+		t.Fatal("signed in from another's page")
+	}
+	if said := log.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "level=WARN") ||
+		!strings.Contains(said, phone.Origin) || !strings.Contains(said, cfg.Origins[0]) {
+		t.Errorf("of a refusal it says %q", said)
+	}
+}
+
+// TestRotation is the table of docs/production.md: servers of one step finish what those
+// of the step before have begun, and the other way round, and all have the same decoys.
+func TestRotation(t *testing.T) {
+	older, newer := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	store := passkeys.NewMemoryCredentials()
+	var servers []*passkeys.Passkeys
+	for _, step := range [][][]byte{{older}, {older, newer, older}, {newer, older}} {
+		cfg := demo()
+		cfg.Credentials, cfg.Secret, cfg.OldSecrets = store, step[0], step[1:]
+		p, err := passkeys.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		servers = append(servers, p)
+	}
+	phone := synced()
+	if err := register(t.Context(), servers[0], phone, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	decoys := map[string]bool{}
+	for i, begins := range servers {
+		ceremony, err := begins.BeginAuthentication(t.Context(), passkeys.AuthenticationRequest{UserID: "nobody"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := json.Marshal(ceremony.PublicKey.AllowCredentials)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decoys[string(list)] = true
+		for j := max(0, i-1); j < min(len(servers), i+2); j++ {
+			answer, err := answered(t.Context(), begins, phone)
+			if err == nil {
+				_, err = servers[j].FinishAuthentication(t.Context(), answer)
+			}
+			if err != nil {
+				t.Errorf("begun in step %d, finished in step %d: %v", i, j, err)
+			}
+		}
+	}
+	if len(decoys) != 1 {
+		t.Errorf("nobody has %d lists of passkeys", len(decoys))
 	}
 }
 
