@@ -3,9 +3,11 @@ package integration
 import (
 	"fmt"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -183,5 +185,56 @@ func TestSecurityPage(t *testing.T) {
 	}
 	if len(named) < 50 || rows < 10 {
 		t.Errorf("found %d tests and %d rows", len(named), rows)
+	}
+}
+
+// TestWirePage holds docs/wire.md to the routes and to the errors.
+func TestWirePage(t *testing.T) {
+	page := guidePage(t, "docs/wire.md")
+	codes := map[string]int{}
+	for _, row := range regexp.MustCompile("(?m)^\\| (\\d{3}) \\| (.*) \\|$").FindAllStringSubmatch(page, -1) {
+		for code := range docsNames(docsCode, []byte(row[2])) {
+			status, err := strconv.Atoi(row[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			codes[code] = status
+		}
+	}
+	source, err := os.ReadFile(filepath.Join("..", "..", "core", "errors.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defined := map[string]bool{}
+	for _, m := range regexp.MustCompile(`Code: "(\w+)", Status: http\.Status(\w+)`).FindAllStringSubmatch(string(source), -1) {
+		defined[m[1]] = true
+		if name := strings.ReplaceAll(http.StatusText(codes[m[1]]), " ", ""); name != m[2] {
+			t.Errorf("%s is %s, and the page says %d", m[1], m[2], codes[m[1]])
+		}
+	}
+	for code := range codes {
+		if !defined[code] {
+			t.Errorf("there is no %s", code)
+		}
+	}
+
+	p, err := passkeys.New(demo())
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes, err := passkeys.Routes(p, exchangeHooks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, route := range routes {
+		if strings.HasSuffix(route.Path, ".d.ts") {
+			continue // the page says that they are there
+		}
+		if row := regexp.MustCompile("(?m)^\\| `[^|]*" + regexp.QuoteMeta(route.Path) + "`"); !row.MatchString(page) {
+			t.Errorf("%s %s is not there", route.Method, route.Path)
+		}
+	}
+	if len(defined) < 20 || len(routes) < 15 {
+		t.Errorf("found %d errors and %d routes", len(defined), len(routes))
 	}
 }
