@@ -10,6 +10,8 @@
 //			OnAuthenticated: startSession, // func(passkeys.Exchange, passkeys.AuthenticationResult) (any, error)
 //		})
 //	})
+//
+// [Hooks] lists all of them, each with its signature.
 package chipasskeys
 
 import (

@@ -9,6 +9,8 @@
 //		GetUser:         currentUser,  // func(echo.Context) (passkeys.User, error)
 //		OnAuthenticated: startSession, // func(echo.Context, passkeys.AuthenticationResult) (any, error)
 //	})
+//
+// [Hooks] lists all of them, each with its signature.
 package echopasskeys
 
 import (

@@ -7,6 +7,8 @@
 //		GetUser:         currentUser,  // func(*gin.Context) (passkeys.User, error)
 //		OnAuthenticated: startSession, // func(*gin.Context, passkeys.AuthenticationResult) (any, error)
 //	})
+//
+// [Hooks] lists all of them, each with its signature.
 package ginpasskeys
 
 import (
