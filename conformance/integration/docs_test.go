@@ -192,7 +192,7 @@ func TestSecurityPage(t *testing.T) {
 func TestWirePage(t *testing.T) {
 	page := guidePage(t, "docs/wire.md")
 	codes := map[string]int{}
-	for _, row := range regexp.MustCompile("(?m)^\\| (\\d{3}) \\| (.*) \\|$").FindAllStringSubmatch(page, -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| (\d{3}) \| (.*) \|$`).FindAllStringSubmatch(page, -1) {
 		for code := range docsNames(docsCode, []byte(row[2])) {
 			status, err := strconv.Atoi(row[1])
 			if err != nil {

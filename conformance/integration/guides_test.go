@@ -36,9 +36,8 @@ func TestGettingStarted(t *testing.T) {
 	}
 	shared := map[string]string{}
 	programs := map[string]map[string]string{"the README's": {"main.go": readmeBlock.FindStringSubmatch(guidePage(t, "README.md"))[1]}}
-	section := ""
 	for _, part := range strings.SplitAfter(page, "\n#") {
-		section, _, _ = strings.Cut(strings.TrimLeft(part, "# "), "\n")
+		section, _, _ := strings.Cut(strings.TrimLeft(part, "# "), "\n")
 		for _, block := range readmeBlock.FindAllStringSubmatch(part, -1) {
 			file := guideFile.FindStringSubmatch(block[1])
 			switch {

@@ -22,7 +22,7 @@ var (
 	proseLink    = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"`)
 	proseCode    = regexp.MustCompile("(?s)```.*?```|`[^`\n]*`")
 	proseHeading = regexp.MustCompile(`(?m)^#+ (.+)$`)
-	prosePronoun = regexp.MustCompile(`(?i)\b(s?he|him|his|hers?|(him|her)self|wo?m[ae]n|guys?)\b`)
+	prosePronoun = regexp.MustCompile(`(?i)\b(s?he|him|his|hers?|(him|her)self|(wo)?m[ae]n|guys?)\b`)
 )
 
 // proseFiles calls f for each file of ours with one of these endings, by its name
