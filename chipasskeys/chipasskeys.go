@@ -32,6 +32,7 @@ import (
 //	FindUser        func(c passkeys.Exchange, username string) (userID string, err error)
 //	CanonicalName   func(username string) string
 //	SessionID       func(passkeys.Exchange) string
+//	ClientIP        func(passkeys.Exchange) netip.Addr
 //	Authorize       func(passkeys.Exchange, passkeys.User, passkeys.Action) error
 //	HasOtherSignIn  func(passkeys.Exchange, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[passkeys.Exchange]

@@ -375,3 +375,50 @@ func ExamplePasskeys_RateLimit() {
 	// 204 ""
 	// 429 "60"
 }
+
+// table is a limiter on whatever keeps a value for a key, and can compare and set it;
+// a map, here.
+type table map[string]time.Time
+
+// Take is the algorithm, as [passkeys.Rates.Budget] has it.
+func (t table) Take(_ context.Context, l passkeys.Limit) (time.Duration, error) {
+	key, cost, most := passkeys.Rates{Client: passkeys.Rate{Burst: 1, Every: time.Minute}}.Budget(l)
+	now := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) // in earnest, the time
+	whole := t[key]
+	if whole.Before(now) {
+		whole = now
+	}
+	whole = whole.Add(cost)
+	if wait := whole.Sub(now) - most; wait > 0 {
+		if !l.Failed {
+			return wait, nil
+		}
+		whole = now.Add(most + cost)
+	}
+	t[key] = whole
+	return 0, nil
+}
+
+// A limiter of one's own.
+func ExampleLimiter() {
+	p, err := passkeys.New(passkeys.Config{
+		RPID: "example.org", RPName: "Example", Origins: []string{"https://example.org"},
+		Credentials: passkeys.NewMemoryCredentials(), Secret: []byte("32 bytes that are not random now"),
+		Limiter: table{},
+	})
+	if err != nil {
+		panic(err)
+	}
+	client := netip.MustParseAddr("203.0.113.7")
+	for range 2 {
+		err := p.RateLimit(context.Background(), "sign-up", client, "")
+		if limited, ok := errors.AsType[*passkeys.Error](err); ok {
+			fmt.Println(limited.Code, limited.RetryAfter())
+		} else {
+			fmt.Println("it passes")
+		}
+	}
+	// Output:
+	// it passes
+	// rate_limited 1m0s
+}

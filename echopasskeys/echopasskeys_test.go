@@ -163,6 +163,7 @@ func ExampleMount() {
 			}
 			return passkeys.User{ID: id, Name: id}, nil
 		},
+		ClientIP: echopasskeys.ClientIP, // once it knows which proxies to trust
 		OnAuthenticated: func(c echo.Context, res passkeys.AuthenticationResult) (any, error) {
 			return echo.Map{"userId": res.UserID}, nil // in earnest: start the session
 		},

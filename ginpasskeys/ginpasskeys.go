@@ -30,6 +30,7 @@ import (
 //	FindUser        func(c *gin.Context, username string) (userID string, err error)
 //	CanonicalName   func(username string) string
 //	SessionID       func(*gin.Context) string
+//	ClientIP        func(*gin.Context) netip.Addr
 //	Authorize       func(*gin.Context, passkeys.User, passkeys.Action) error
 //	HasOtherSignIn  func(*gin.Context, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[*gin.Context]

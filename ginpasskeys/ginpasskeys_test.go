@@ -131,6 +131,7 @@ func ExampleMount() {
 			}
 			return passkeys.User{ID: id, Name: id}, nil
 		},
+		ClientIP: ginpasskeys.ClientIP, // once it knows which proxies to trust
 		OnAuthenticated: func(c *gin.Context, res passkeys.AuthenticationResult) (any, error) {
 			return gin.H{"userId": res.UserID}, nil // in earnest: start the session
 		},

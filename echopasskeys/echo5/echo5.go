@@ -31,6 +31,7 @@ import (
 //	FindUser        func(c *echo.Context, username string) (userID string, err error)
 //	CanonicalName   func(username string) string
 //	SessionID       func(*echo.Context) string
+//	ClientIP        func(*echo.Context) netip.Addr
 //	Authorize       func(*echo.Context, passkeys.User, passkeys.Action) error
 //	HasOtherSignIn  func(*echo.Context, passkeys.User) (bool, error)
 type Hooks = passkeys.Hooks[*echo.Context]

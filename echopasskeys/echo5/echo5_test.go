@@ -186,6 +186,7 @@ func ExampleMount() {
 			}
 			return passkeys.User{ID: id, Name: id}, nil
 		},
+		ClientIP: echo5.ClientIP, // once it knows which proxies to trust
 		OnAuthenticated: func(c *echo.Context, res passkeys.AuthenticationResult) (any, error) {
 			return map[string]any{"userId": res.UserID}, nil // in earnest: start the session
 		},
