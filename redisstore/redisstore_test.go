@@ -182,7 +182,7 @@ func TestServersWithoutGetDel(t *testing.T) {
 				}
 				_, err = s.Consume(t.Context(), handle)
 				fails := row.eval
-				if row.getdel == io.EOF {
+				if errors.Is(row.getdel, io.EOF) {
 					fails = io.EOF
 				}
 				if !errors.Is(err, fails) {
