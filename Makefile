@@ -1,6 +1,6 @@
 # Every target is complete by itself on a machine with Go, git and a C compiler.
 
-released := core ginpasskeys echopasskeys echopasskeys/echo5 chipasskeys gormstore redisstore conformance
+released := core core/otelpasskeys ginpasskeys echopasskeys echopasskeys/echo5 chipasskeys gormstore redisstore conformance
 modules  := $(released) conformance/integration examples
 export GOTOOLCHAIN := local
 

@@ -290,7 +290,10 @@ func (p *Passkeys) quarantine(ctx context.Context, c Credential) error {
 		c.QuarantinedAt, c.QuarantineReason = p.timestamp(), ReasonSignCountRegressed
 		return nil
 	})
-	if errors.Is(err, errUnchanged) || errors.Is(err, ErrCredentialNotFound) {
+	switch {
+	case err == nil:
+		p.changed(ctx, ChangeQuarantined)
+	case errors.Is(err, errUnchanged), errors.Is(err, ErrCredentialNotFound):
 		return nil
 	}
 	return err

@@ -546,6 +546,13 @@ func (c *counter) Observe(ctx context.Context, s passkeys.Step) (context.Context
 	}
 }
 
+// ObserveChange makes it a [passkeys.ChangeObserver].
+func (c *counter) ObserveChange(_ context.Context, change passkeys.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended["passkeys "+string(change)]++
+}
+
 func ExampleObserver() {
 	ctx := context.Background()
 	metrics := &counter{ended: map[string]int{}}
@@ -571,10 +578,13 @@ func ExampleObserver() {
 	for range 3 { // the state is good for one
 		_, _ = p.FinishAuthentication(ctx, passkeys.AuthenticationResponse{State: signIn.State, Credential: answer})
 	}
+	fmt.Println("added:", metrics.ended["passkeys "+string(passkeys.ChangeAdded)])
+	delete(metrics.ended, "passkeys "+string(passkeys.ChangeAdded))
 	for _, what := range slices.Sorted(maps.Keys(metrics.ended)) {
 		fmt.Println(what, metrics.ended[what])
 	}
 	// Output:
+	// added: 1
 	// authentication begin ""  1
 	// authentication finish "" Google Password Manager 1
 	// authentication finish "challenge_spent"  2

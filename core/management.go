@@ -33,7 +33,7 @@ func (p *Passkeys) Rename(ctx context.Context, userID string, id []byte, deviceN
 	if err != nil {
 		return err
 	}
-	return p.changeOwn(ctx, CredentialRenamed, userID, id, func(c *Credential) error {
+	return p.changeOwn(ctx, ChangeRenamed, CredentialRenamed, userID, id, func(c *Credential) error {
 		if c.DeviceName == deviceName {
 			return errUnchanged
 		}
@@ -47,7 +47,7 @@ func (p *Passkeys) Rename(ctx context.Context, userID string, id []byte, deviceN
 // application's to decide. It returns [ErrNotFound] if the user has none with this
 // id and [ErrStorageUnavailable] if the store fails.
 func (p *Passkeys) Restore(ctx context.Context, userID string, id []byte) error {
-	return p.changeOwn(ctx, CredentialRestored, userID, id, func(c *Credential) error {
+	return p.changeOwn(ctx, ChangeRestored, CredentialRestored, userID, id, func(c *Credential) error {
 		if !c.Quarantined() {
 			return errUnchanged
 		}
@@ -63,6 +63,7 @@ func (p *Passkeys) Revoke(ctx context.Context, userID string, id []byte) error {
 	if err := p.managed(ctx, p.cfg.Credentials.Delete(ctx, userID, id)); err != nil {
 		return err
 	}
+	p.changed(ctx, ChangeRevoked)
 	p.audit(ctx, AuditEvent{Type: CredentialRevoked, UserID: userID, CredentialID: EncodeID(id)})
 	return nil
 }
@@ -95,7 +96,7 @@ func cleanDeviceName(name string) (string, error) {
 }
 
 // changeOwn changes the user's credential and emits the event of it.
-func (p *Passkeys) changeOwn(ctx context.Context, done AuditEventType, userID string, id []byte, f func(*Credential) error) error {
+func (p *Passkeys) changeOwn(ctx context.Context, change Change, done AuditEventType, userID string, id []byte, f func(*Credential) error) error {
 	c, err := p.cfg.Credentials.Get(ctx, id)
 	if err == nil {
 		err = p.change(ctx, &c, func(c *Credential) error {
@@ -111,6 +112,7 @@ func (p *Passkeys) changeOwn(ctx context.Context, done AuditEventType, userID st
 	if err := p.managed(ctx, err); err != nil {
 		return err
 	}
+	p.changed(ctx, change)
 	p.audit(ctx, AuditEvent{Type: done, UserID: userID, CredentialID: EncodeID(id)})
 	return nil
 }

@@ -60,6 +60,31 @@ type Outcome struct {
 	Operation string
 }
 
+// ChangeObserver is an [Observer] that also hears what becomes of passkeys.
+type ChangeObserver interface {
+	// ObserveChange is called once it is stored, on the goroutine that did it, by many
+	// at once.
+	ObserveChange(ctx context.Context, c Change)
+}
+
+// Change is what became of a passkey.
+type Change string
+
+// The changes. What package importer brings in, its report counts.
+const (
+	ChangeAdded       Change = "added"
+	ChangeRenamed     Change = "renamed"
+	ChangeRevoked     Change = "revoked"
+	ChangeQuarantined Change = "quarantined"
+	ChangeRestored    Change = "restored"
+)
+
+func (p *Passkeys) changed(ctx context.Context, c Change) {
+	if o, ok := p.cfg.Observer.(ChangeObserver); ok {
+		o.ObserveChange(ctx, c)
+	}
+}
+
 // succeeded and failed are the audit events of the step.
 func (s Step) succeeded() AuditEventType {
 	switch s {

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
@@ -204,4 +205,64 @@ func TestObserverSeesClosedSetsOnly(t *testing.T) {
 			t.Errorf("observed %q", name)
 		}
 	}
+}
+
+// changes is an observer that hears what becomes of passkeys.
+type changes struct {
+	ledger
+	heard []passkeys.Change
+}
+
+func (c *changes) ObserveChange(_ context.Context, change passkeys.Change) {
+	c.heard = append(c.heard, change)
+}
+
+func TestChangesAreObserved(t *testing.T) {
+	c := &changes{}
+	b := newBench(t, func(cfg *passkeys.Config) { cfg.Observer, cfg.SignCountPolicy = c, passkeys.FlagDisable })
+	heard := func(what string, want ...passkeys.Change) {
+		t.Helper()
+		if !slices.Equal(c.heard, want) {
+			t.Errorf("%s: heard %v, want %v", what, c.heard, want)
+		}
+		c.heard = nil
+	}
+	ctx := t.Context()
+	a := passkeytest.New(origin)
+	b.mustRegister(a)
+	heard("a registration", passkeys.ChangeAdded)
+	clone := a.Clone()
+	for range 2 {
+		b.mustSignIn(a)
+		b.clock.Advance(time.Second)
+	}
+	heard("sign-ins")
+	_, _ = b.signIn(clone)
+	heard("a clone", passkeys.ChangeQuarantined)
+	_, _ = b.signIn(clone)
+	heard("of one that is quarantined")
+	id := b.stored().ID
+	for range 2 {
+		_ = b.Restore(ctx, alice.ID, id)
+		_ = b.Rename(ctx, alice.ID, id, "Phone")
+	}
+	heard("what changes, and what does not", passkeys.ChangeRestored, passkeys.ChangeRenamed)
+	_ = b.Rename(ctx, "bob", id, "Mine")
+	_ = b.Revoke(ctx, "bob", id)
+	heard("of another's")
+	_ = b.Admin("desk").RevokeAll(ctx, alice.ID)
+	heard("by staff", passkeys.ChangeRevoked)
+
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error {
+			return passkeys.ErrForbidden
+		}
+	})
+	begun := s.post("/register/begin", "", http.StatusOK)
+	credential, err := passkeytest.New(origin).Create(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.post("/register/finish", finishBody(t, begun, credential), http.StatusForbidden)
+	heard("what is taken back")
 }

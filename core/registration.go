@@ -329,5 +329,6 @@ func (a *attempt) store(ctx context.Context, r *RegistrationResult, u use, accep
 		}
 	}
 	stays = true
+	p.changed(ctx, ChangeAdded)
 	return nil
 }

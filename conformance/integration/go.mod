@@ -18,12 +18,17 @@ require (
 	github.com/passkeys-go/passkeys/chipasskeys v0.1.0
 	github.com/passkeys-go/passkeys/conformance v0.1.0
 	github.com/passkeys-go/passkeys/core v0.1.0
+	github.com/passkeys-go/passkeys/core/otelpasskeys v0.1.0
 	github.com/passkeys-go/passkeys/echopasskeys v0.1.0
 	github.com/passkeys-go/passkeys/echopasskeys/echo5 v0.1.0
 	github.com/passkeys-go/passkeys/ginpasskeys v0.1.0
 	github.com/passkeys-go/passkeys/gormstore v0.1.0
 	github.com/passkeys-go/passkeys/redisstore v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
+	go.opentelemetry.io/otel v1.47.0
+	go.opentelemetry.io/otel/sdk v1.47.0
+	go.opentelemetry.io/otel/sdk/metric v1.47.0
+	go.opentelemetry.io/otel/trace v1.47.0
 	golang.org/x/net v0.58.0
 	gorm.io/driver/mysql v1.6.0
 	gorm.io/driver/postgres v1.6.3
@@ -44,6 +49,8 @@ require (
 	github.com/gin-contrib/sse v1.1.0 // indirect
 	github.com/glebarez/go-sqlite v1.23.0 // indirect
 	github.com/go-json-experiment/json v0.0.0-20260213210345-44df1a37e875 // indirect
+	github.com/go-logr/logr v1.4.4 // indirect
+	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/go-playground/locales v0.14.1 // indirect
 	github.com/go-playground/universal-translator v0.18.1 // indirect
 	github.com/go-playground/validator/v10 v10.30.1 // indirect
@@ -86,6 +93,9 @@ require (
 	github.com/valyala/fasttemplate v1.2.2 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
+	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
+	go.opentelemetry.io/otel/log v1.47.0 // indirect
+	go.opentelemetry.io/otel/metric v1.47.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/crypto v0.57.0 // indirect
@@ -103,6 +113,7 @@ replace (
 	github.com/passkeys-go/passkeys/chipasskeys => ../../chipasskeys
 	github.com/passkeys-go/passkeys/conformance => ../../conformance
 	github.com/passkeys-go/passkeys/core => ../../core
+	github.com/passkeys-go/passkeys/core/otelpasskeys => ../../core/otelpasskeys
 	github.com/passkeys-go/passkeys/echopasskeys => ../../echopasskeys
 	github.com/passkeys-go/passkeys/echopasskeys/echo5 => ../../echopasskeys/echo5
 	github.com/passkeys-go/passkeys/ginpasskeys => ../../ginpasskeys

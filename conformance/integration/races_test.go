@@ -24,10 +24,12 @@ import (
 
 // engines are the stores that credentials can be in. The state is sealed where
 // there is no store of challenges.
-var engines = []struct {
+type engine struct {
 	name   string
 	stores func(testing.TB) stores
-}{
+}
+
+var engines = []engine{
 	{"memory", func(testing.TB) stores {
 		return stores{credentials: passkeys.NewMemoryCredentials(), challenges: passkeys.NewMemoryChallenges()}
 	}},
@@ -49,10 +51,7 @@ func onGorm(dialector func(testing.TB) gorm.Dialector) func(testing.TB) stores {
 
 // TestRaces runs a thousand rounds of each race on every store, several at once.
 func TestRaces(t *testing.T) {
-	withRedis := append(slices.Clone(engines), struct {
-		name   string
-		stores func(testing.TB) stores
-	}{"redis", func(tb testing.TB) stores {
+	withRedis := append(slices.Clone(engines), engine{"redis", func(tb testing.TB) stores {
 		return stores{challenges: redisstore.NewChallenges(redisClient(tb, redisServer(tb)), &redisstore.Options{Prefix: prefix()})}
 	}})
 	for _, engine := range withRedis {

@@ -16,7 +16,7 @@ import (
 // name it uses them under.
 var readmeImports = map[string]string{
 	"fmt": "fmt", "importer": "github.com/passkeys-go/passkeys/core/importer", "io": "io", "sql": "database/sql",
-	"os":     "os",
+	"os": "os", "otelpasskeys": "github.com/passkeys-go/passkeys/core/otelpasskeys",
 	"sha256": "crypto/sha256",
 	"client": "github.com/passkeys-go/passkeys/core/client",
 	"chi":    "github.com/go-chi/chi/v5", "chipasskeys": "github.com/passkeys-go/passkeys/chipasskeys",

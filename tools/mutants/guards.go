@@ -292,7 +292,7 @@ var guards = []guard{
 	{rule: "a clone that goes away is quarantined all the same", file: "core/authentication.go", old: "	ctx, cancel := regardless(ctx)\n", new: "	ctx, cancel := context.WithCancel(ctx)\n"},
 	{rule: "the first quarantine stays", file: "core/authentication.go", old: "if c.Quarantined() || !bytes.Equal(c.PublicKey, key) {", new: "if !bytes.Equal(c.PublicKey, key) {"},
 	{rule: "a quarantine is of the key that a clone is suspected of", file: "core/authentication.go", old: "if c.Quarantined() || !bytes.Equal(c.PublicKey, key) {", new: "if c.Quarantined() || false && !bytes.Equal(c.PublicKey, key) {"},
-	{rule: "a clone of what is revoked needs no quarantine", file: "core/authentication.go", old: "if errors.Is(err, errUnchanged) || errors.Is(err, ErrCredentialNotFound) {", new: "if errors.Is(err, errUnchanged) {"},
+	{rule: "a clone of what is revoked needs no quarantine", file: "core/authentication.go", old: "case errors.Is(err, errUnchanged), errors.Is(err, ErrCredentialNotFound):", new: "case errors.Is(err, errUnchanged):"},
 	{rule: "the stored counter is the highest seen", file: "core/authentication.go", old: "max(c.SignCount, s.data.SignCount), now", new: "s.data.SignCount, now"},
 	{rule: "the stored counter rises", file: "core/authentication.go", old: "max(c.SignCount, s.data.SignCount), now", new: "c.SignCount, now"},
 	{rule: "the stored backup state follows", file: "core/authentication.go", old: "s.data.BackupEligible, s.data.BackupState, false", new: "s.data.BackupEligible, c.BackupState, false"},
@@ -379,6 +379,8 @@ var guards = []guard{
 	{rule: "verification as registered", file: "core/authentication.go", old: "== UserVerificationAsRegistered && c.UVInitialized && !s.data.UserVerified:", new: "== UserVerificationAsRegistered && false:"},
 	{rule: "verification as registered asks nothing of others", file: "core/authentication.go", old: "&& c.UVInitialized && !s.data.UserVerified:", new: "&& !s.data.UserVerified:"},
 	{rule: "browsers are told what they know", file: "core/config.go", old: "	if v == UserVerificationAsRegistered {\n", new: "	if false {\n"},
+	{rule: "what is taken back was not added", file: "core/registration.go", old: "	stays = true\n	p.changed(ctx, ChangeAdded)\n", new: "	stays = true\n"},
+	{rule: "a quarantine is heard of", file: "core/authentication.go", old: "		p.changed(ctx, ChangeQuarantined)\n", new: ""},
 	// Limits.
 	{rule: "who has to wait is refused", file: "core/http.go", old: "if err := q.limit(ctx, \"\"); err != nil {", new: "if err := q.limit(ctx, \"\"); err != nil && false {"},
 	{rule: "a name is limited before it is looked up", file: "core/routes.go", old: "	if err := q.limit(ctx, \"name:\"+r.Username); err != nil {\n		return r, err\n	}\n", new: ""},
