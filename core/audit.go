@@ -112,6 +112,7 @@ const (
 	ReasonMetadataOutdated           Reason = "metadata_outdated"
 	ReasonMetadataIncomplete         Reason = "metadata_incomplete"
 	ReasonSecretMissing              Reason = "secret_missing"
+	ReasonVariableUnknown            Reason = "variable_unknown"
 )
 
 // AuditEvent is one outcome. It never holds a key, a challenge or a token.

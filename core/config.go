@@ -166,6 +166,8 @@ type Config struct {
 	// crypto/rand. Set it in tests only, to replay recorded ceremonies. It must be
 	// safe for concurrent use if the ceremonies are concurrent.
 	Rand io.Reader
+
+	unknown []string // variables that ConfigFromEnv knows nothing of
 }
 
 const (
@@ -266,6 +268,9 @@ func New(cfg Config) (*Passkeys, error) {
 			p.warn(ReasonMetadataIncomplete, fmt.Sprintf("%d entries or root certificates of Config.Metadata cannot be read: its Skipped says which authenticators are not trusted for it", lost))
 		}
 	}
+	for _, name := range cfg.unknown {
+		p.warn(ReasonVariableUnknown, name+" is set, and is none that ConfigFromEnv reads: what it was to change is at its default")
+	}
 	if unset {
 		p.warn(ReasonSecretMissing, "Config.Secret (PASSKEYS_SECRET) is not set: "+
 			"a ceremony cannot be finished by another process, nor after a restart, and decoys change with each; set at least 32 random bytes, the same everywhere")
@@ -349,17 +354,31 @@ func (cfg *Config) validate(name func(field string) string) error {
 	if len(cfg.Origins)+len(cfg.WellKnown.Related)+len(cfg.WellKnown.Android) == 0 {
 		return bad("Origins", "must name at least one origin, such as https://%s", cfg.RPID)
 	}
+	pages, belongs := false, false
 	for _, o := range cfg.Origins {
-		if err := checkOrigin(o); err != "" && !androidOrigin(o) {
+		if androidOrigin(o) || opaqueOrigin(o) {
+			continue
+		}
+		if err := checkOrigin(o); err != "" {
 			return bad("Origins", "%q %s", o, err)
 		}
+		u, _ := url.Parse(o)
+		host := u.Hostname()
+		if u.Scheme == "http" && host != "localhost" && !strings.HasSuffix(host, ".localhost") {
+			return bad("Origins", "%q: browsers have passkeys over https, and over http on localhost alone", o)
+		}
+		pages = true
+		belongs = belongs || host == cfg.RPID || strings.HasSuffix(host, "."+cfg.RPID) || slices.Contains(cfg.WellKnown.Related, o)
 	}
 	if err := cfg.WellKnown.validate(bad); err != nil {
 		return err
 	}
+	if pages && !belongs {
+		return bad("Origins", "none is of %s, a subdomain of it, or a related domain: browsers refuse its passkeys to all of %s", cfg.RPID, strings.Join(cfg.Origins, ", "))
+	}
 	if suffix, _ := publicsuffix.PublicSuffix(cfg.RPID); suffix == cfg.RPID {
 		for _, o := range cfg.Origins {
-			if u, err := url.Parse(o); err == nil && u.Host != "" && u.Hostname() != cfg.RPID && !slices.Contains(cfg.WellKnown.Related, o) {
+			if u, err := url.Parse(o); err == nil && u.Host != "" && !opaqueOrigin(o) && u.Hostname() != cfg.RPID && !slices.Contains(cfg.WellKnown.Related, o) {
 				return bad("RPID", "%q is a public suffix, which no other host can use, such as that of %s", cfg.RPID, o)
 			}
 		}
@@ -468,7 +487,7 @@ func checkRPID(id string) string {
 	labels := strings.Split(id, ".")
 	for _, label := range labels {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 			return "must be a domain in lower case (IDNA form), without scheme, port or path"
 		}
 	}
@@ -505,7 +524,7 @@ func checkOrigin(origin string) string {
 // list says what else there is.
 func development(origins []string) (local []string) {
 	for _, o := range origins {
-		if androidOrigin(o) {
+		if androidOrigin(o) || opaqueOrigin(o) {
 			continue
 		}
 		if o != "http://localhost" && !strings.HasPrefix(o, "http://localhost:") {
@@ -514,6 +533,17 @@ func development(origins []string) (local []string) {
 		local = append(local, o)
 	}
 	return local
+}
+
+// opaqueOrigin reports whether origin is that of a client whose pages are not on the
+// web, such as chrome-extension://jnpfkofnigkaocfcdcdppaokjkmhjcio: a scheme and what
+// follows it, at most 256 visible characters, which is compared byte for byte. A
+// misspelt https is none, nor is a host with a port.
+func opaqueOrigin(origin string) bool {
+	scheme, rest, _ := strings.Cut(origin, ":")
+	return len(origin) <= 256 && rest != "" && scheme != "android" && !strings.HasPrefix(scheme, "ht") && scheme != "" &&
+		strings.Contains(letters[:26], scheme[:1]) && strings.Trim(scheme, letters[:26]+digits+"+-") == "" &&
+		!strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 const androidScheme = "android:apk-key-hash:"

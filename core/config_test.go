@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,9 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 	}{
 		{"as it is", "", func(*passkeys.Config) {}},
 		{"localhost", "", func(c *passkeys.Config) { c.RPID, c.Origins = "localhost", []string{"http://localhost:8080"} }},
-		{"IDNA form", "", func(c *passkeys.Config) { c.RPID = "xn--bcher-kva.example" }},
+		{"IDNA form", "", func(c *passkeys.Config) {
+			c.RPID, c.Origins = "xn--bcher-kva.example", []string{"https://xn--bcher-kva.example"}
+		}},
 		{"several origins", "", func(c *passkeys.Config) { c.Origins = append(c.Origins, "https://www.example.org:8443") }},
 		{"no RP id", "RPID", func(c *passkeys.Config) { c.RPID = "" }},
 		{"upper case", "RPID", func(c *passkeys.Config) { c.RPID = "Example.org" }},
@@ -35,7 +38,9 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"two dots", "RPID", func(c *passkeys.Config) { c.RPID = "example..org" }},
 		{"a leading dot", "RPID", func(c *passkeys.Config) { c.RPID = ".example.org" }},
 		{"a trailing hyphen", "RPID", func(c *passkeys.Config) { c.RPID = "a-.example" }},
-		{"an underscore", "RPID", func(c *passkeys.Config) { c.RPID = "my_host.example" }},
+		{"an underscore", "", func(c *passkeys.Config) {
+			c.RPID, c.Origins = "my_app.localhost", []string{"http://my_app.localhost:23010"}
+		}},
 		{"a leading hyphen", "RPID", func(c *passkeys.Config) { c.RPID = "-a.example" }},
 		{"not ASCII", "RPID", func(c *passkeys.Config) { c.RPID = "bücher.example" }},
 		{"a label of 64", "RPID", func(c *passkeys.Config) { c.RPID = strings.Repeat("a", 64) + ".example" }},
@@ -46,7 +51,25 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"every origin", "Origins", func(c *passkeys.Config) { c.Origins = []string{"*"} }},
 		{"a wildcard host", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://*.example.org"} }},
 		{"no scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"example.org"} }},
-		{"another scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"ftp://example.org"} }},
+		{"a misspelt scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"htps://example.org"} }},
+		{"a host that could be a scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"example.org:8080"} }},
+		{"browsers' extensions", "", func(c *passkeys.Config) {
+			c.Origins = []string{origin, "chrome-extension://jnpfkofnigkaocfcdcdppaokjkmhjcio", "moz-extension://dbac9369-1111-2222-3333-444444444444"}
+		}},
+		{"an extension alone", "", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension://jnpfkofnigkaocfcdcdppaokjkmhjcio"} }},
+		{"an extension in other letters", "Origins", func(c *passkeys.Config) { c.Origins = []string{"Chrome-Extension://x"} }},
+		{"an extension with a blank", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension://x y"} }},
+		{"an extension of 257 characters", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension://" + strings.Repeat("x", 238)} }},
+		{"a scheme alone", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension:"} }},
+		{"http elsewhere than on localhost", "Origins", func(c *passkeys.Config) { c.Origins = []string{"http://example.org"} }},
+		{"http on a name below localhost", "", func(c *passkeys.Config) { c.RPID, c.Origins = "app.localhost", []string{"http://app.localhost:8080"} }},
+		{"another domain", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://other.com"} }},
+		{"a domain that only ends alike", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://notexample.org"} }},
+		{"a domain above", "Origins", func(c *passkeys.Config) { c.RPID = "login.example.org" }},
+		{"another domain, related", "", func(c *passkeys.Config) {
+			c.Origins, c.WellKnown.Related = []string{"https://other.com"}, []string{"https://other.com"}
+		}},
+		{"a subdomain", "", func(c *passkeys.Config) { c.Origins = []string{"https://login.example.org"} }},
 		{"a trailing slash", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org/"} }},
 		{"a path", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org/login"} }},
 		{"a query", "Origins", func(c *passkeys.Config) { c.Origins = []string{"https://example.org?x"} }},
@@ -445,5 +468,33 @@ func TestDefaults(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A variable that is misspelt would leave a policy at its default, and nobody would
+// know.
+func TestUnknownVariablesAreWarnedOf(t *testing.T) {
+	for name, value := range map[string]string{
+		"PASSKEYS_RP_ID": "example.org", "PASSKEYS_RP_NAME": "Example", "PASSKEYS_EXPECTED_ORIGINS": origin, "PASSKEYS_SECRET": strings.Repeat("x", 32),
+		"PASSKEYS_USER_VERIFICATON": "required", "PASSKEYS_HINT": "hybrid", "PASSKEYS_EMPTY": "", "PASSKEY_OTHER": "x",
+	} {
+		t.Setenv(name, value)
+	}
+	cfg, err := passkeys.ConfigFromEnv()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	sink := &events{}
+	cfg.Credentials, cfg.Logger, cfg.Audit = passkeys.NewMemoryCredentials(), slog.New(slog.NewTextHandler(&log, nil)), sink
+	if _, err := passkeys.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if lines := strings.Split(strings.TrimSpace(log.String()), "\n"); len(lines) != 2 ||
+		!strings.Contains(lines[0], "PASSKEYS_HINT is set") || !strings.Contains(lines[1], "PASSKEYS_USER_VERIFICATON is set") {
+		t.Errorf("the log says %q", &log)
+	}
+	if len(sink.list) != 2 || sink.list[0].Reason != passkeys.ReasonVariableUnknown {
+		t.Errorf("the events are %+v", sink.list)
 	}
 }

@@ -120,13 +120,21 @@ func envNames(field string) string {
 //	PASSKEYS_CREDENTIAL_PROTECTION           userVerificationRequired, or another [CredentialProtection]
 //	PASSKEYS_ENFORCE_CREDENTIAL_PROTECTION   true, false
 //
+// Any other variable whose name begins with PASSKEYS_ may be one of these that was
+// misspelt, and has New warn of it.
+//
 // Lists are separated by commas; a duration is Go's form or a number of whole
 // seconds. The values are checked as [New] checks them; an error matches
 // [ErrConfiguration] and names the variable. The stores, Metadata, Audit and the
 // rest of what is no text are the caller's to set.
 func ConfigFromEnv() (Config, error) {
 	var failed error
-	get := func(field string) string { return strings.TrimSpace(os.Getenv(envNames(field))) }
+	read := map[string]bool{}
+	get := func(field string) string {
+		name := envNames(field)
+		read[name] = true
+		return strings.TrimSpace(os.Getenv(name))
+	}
 	list := func(field string) (items []string) {
 		for item := range strings.SplitSeq(get(field), ",") {
 			if item = strings.TrimSpace(item); item != "" {
@@ -237,6 +245,13 @@ names:
 		}
 		failed = ErrConfiguration.explained(fmt.Sprintf("%s: %q is not supported", envNames("Algorithms"), name))
 	}
+	for _, variable := range os.Environ() {
+		name, value, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, "PASSKEYS_") && value != "" && !read[name] {
+			cfg.unknown = append(cfg.unknown, name)
+		}
+	}
+	slices.Sort(cfg.unknown)
 	if failed == nil {
 		failed = cfg.validate(envNames)
 	}

@@ -265,7 +265,7 @@ func TestForeignStates(t *testing.T) {
 		{"rotated", "A newer secret, not known here.", b.server(secret(2, 1)), ctx, ctx, passkeys.ReasonChallengeNotFound},
 		{"session", "Another browser session.", b, passkeys.WithSessionID(ctx, "one"), passkeys.WithSessionID(ctx, "two"), passkeys.ReasonSessionMismatch},
 		{"no session", "None at finish.", b, passkeys.WithSessionID(ctx, "one"), ctx, passkeys.ReasonSessionMismatch},
-		{"RP id", "Another relying party under the same secret.", b.server(func(c *passkeys.Config) { c.RPID = "www.example.org" }), ctx, ctx, passkeys.ReasonRPIDMismatch},
+		{"RP id", "Another relying party under the same secret.", b.server(func(c *passkeys.Config) { c.RPID, c.Origins = "www.example.org", []string{"https://www.example.org"} }), ctx, ctx, passkeys.ReasonRPIDMismatch},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ceremony, err := row.from.BeginAuthentication(row.begin, passkeys.AuthenticationRequest{})

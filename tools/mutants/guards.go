@@ -381,6 +381,13 @@ var guards = []guard{
 	{rule: "browsers are told what they know", file: "core/config.go", old: "	if v == UserVerificationAsRegistered {\n", new: "	if false {\n"},
 	{rule: "what is taken back was not added", file: "core/registration.go", old: "	stays = true\n	p.changed(ctx, ChangeAdded)\n", new: "	stays = true\n"},
 	{rule: "a quarantine is heard of", file: "core/authentication.go", old: "		p.changed(ctx, ChangeQuarantined)\n", new: ""},
+	{rule: "a page over http has no passkeys", file: "core/config.go", old: "if u.Scheme == \"http\" && host != \"localhost\" && !strings.HasSuffix(host, \".localhost\") {", new: "if false {"},
+	{rule: "a page belongs to the RP id", file: "core/config.go", old: "	if pages && !belongs {", new: "	if pages && false {"},
+	{rule: "a name that ends alike is another", file: "core/config.go", old: "strings.HasSuffix(host, \".\"+cfg.RPID)", new: "strings.HasSuffix(host, cfg.RPID)"},
+	{rule: "a misspelt https is no other scheme", file: "core/config.go", old: "!strings.HasPrefix(scheme, \"ht\") && ", new: ""},
+	{rule: "a host with a port is no scheme", file: "core/config.go", old: "letters[:26]+digits+\"+-\") == \"\" &&", new: "letters[:26]+digits+\"+-.\") == \"\" &&"},
+	{rule: "an opaque origin is visible", file: "core/config.go", old: "!strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r > '~' })", new: "true"},
+	{rule: "a misspelt variable is warned of", file: "core/env.go", old: "if strings.HasPrefix(name, \"PASSKEYS_\") && value != \"\" && !read[name] {", new: "if value == name && !read[name] {"},
 	// Limits.
 	{rule: "who has to wait is refused", file: "core/http.go", old: "if err := q.limit(ctx, \"\"); err != nil {", new: "if err := q.limit(ctx, \"\"); err != nil && false {"},
 	{rule: "a name is limited before it is looked up", file: "core/routes.go", old: "	if err := q.limit(ctx, \"name:\"+r.Username); err != nil {\n		return r, err\n	}\n", new: ""},
@@ -501,7 +508,7 @@ var guards = []guard{
 
 	// The configuration.
 	{rule: "an RP id is a lower-case domain", file: "core/config.go", old: ` ||
-			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {`, new: " {"},
+			strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {`, new: " {"},
 	{rule: "an RP id's labels are not empty", file: "core/config.go", old: `if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||`, new: `if label != "" && (len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-') ||`},
 	{rule: "an RP id's labels have 63 characters at most", file: "core/config.go", old: "|| len(label) > 63 ||", new: "||"},
 	{rule: "an RP id's labels do not begin with a hyphen", file: "core/config.go", old: "|| label[0] == '-' ||", new: "||"},
@@ -510,7 +517,7 @@ var guards = []guard{
 	{rule: "an RP id is no address", file: "core/config.go", old: `if strings.Trim(labels[len(labels)-1], "0123456789") == "" {`, new: "if false {"},
 	{rule: "an RP's name is set", file: "core/config.go", old: `if strings.TrimSpace(cfg.RPName) == "" {`, new: "if false {"},
 	{rule: "there is an origin", file: "core/config.go", old: "if len(cfg.Origins)+len(cfg.WellKnown.Related)+len(cfg.WellKnown.Android) == 0 {", new: "if false {"},
-	{rule: "an origin is one", file: "core/config.go", old: `err != "" && !androidOrigin(o) {`, new: `err != "" && !androidOrigin(o) && false {`},
+	{rule: "an origin is one", file: "core/config.go", old: "if err := checkOrigin(o); err != \"\" {\n			return bad(\"Origins\",", new: "if err := checkOrigin(o); err != \"\" && false {\n			return bad(\"Origins\","},
 	{rule: "a top origin is an origin", file: "core/config.go", old: "	for _, o := range cfg.TopOrigins {\n		if err := checkOrigin(o); err != \"\" {", new: "	for _, o := range cfg.TopOrigins {\n		if err := checkOrigin(o); err != \"\" && false {"},
 	{rule: "an origin's scheme is http or https", file: "core/config.go", old: `if err != nil || u.Scheme != "http" && u.Scheme != "https" {`, new: "if err != nil {"},
 	{rule: "an origin has no path", file: "core/config.go", old: `if u.Scheme+"://"+u.Host != origin || u.Hostname() == "" {`, new: `if u.Hostname() == "" {`},
