@@ -22,7 +22,7 @@ import (
 // each without one of them, and the function goes to the copy whose number is in
 // the environment.
 
-const numberVariable = "PASSKEYS_MUTANT"
+const numberVariable = "MUTANT_OF_PASSKEYS" // of another prefix than ConfigFromEnv looks for
 
 // mutate returns the files with all mutants in them, by their path below the
 // root. Guard i is taken out by mutant i+1.
