@@ -5,9 +5,12 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/internal/engine"
@@ -281,7 +284,24 @@ func (p *Passkeys) refused(ctx context.Context, as *Error, err error) error {
 	}
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: response refused",
 		slog.String("request_id", requestID(ctx)), slog.String("reason", f.Reason), slog.String("seen", f.Seen), slog.String("expected", f.Expected))
+	if Reason(f.Reason) == ReasonOriginMismatch {
+		p.explainOrigin(ctx, f.Seen)
+	}
 	return as.because(Reason(f.Reason))
+}
+
+// explainOrigin tells a developer, once, what would admit the page that they have open.
+// In production nobody is told: there the page is another's.
+func (p *Passkeys) explainOrigin(ctx context.Context, seen string) {
+	page, err := url.Parse(seen)
+	if p.development == nil || err != nil || seen != page.Scheme+"://"+page.Host || page.Host == "" || p.originExplained.Swap(true) {
+		return
+	}
+	text := "set Config.Origins, or PASSKEYS_EXPECTED_ORIGINS=" + strings.Join(append(slices.Clone(p.development), seen), ",")
+	if checkOrigin(seen) != "" { // such as http://127.0.0.1:8080
+		text = "there are no passkeys at an IP address: open " + p.development[0]
+	}
+	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, fmt.Sprintf("passkeys: the page is at %s, and Config.Origins are %s: %s", seen, strings.Join(p.cfg.Origins, ", "), text))
 }
 
 func (p *Passkeys) logFailure(ctx context.Context, what string, err error) {

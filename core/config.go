@@ -181,17 +181,18 @@ const (
 // Passkeys performs the ceremonies of one relying party. It is safe for
 // concurrent use.
 type Passkeys struct {
-	cfg         Config
-	rp          engine.RelyingParty
-	realm       string
-	development []string // the origins that a client may be told; see development
-	states      *seal.Sealer
-	proofs      *seal.Sealer // and what asks for them
-	decoys      *decoys
-	lastIssued  atomic.Int64                    // see issuedAt
-	outdated    atomic.Pointer[engine.Metadata] // the last that metadata has warned of
-	clientless  atomic.Bool                     // take has warned of a client without an address
-	wellKnown   []document                      // in the order of WellKnown.documents
+	cfg             Config
+	rp              engine.RelyingParty
+	realm           string
+	development     []string // the origins that a client may be told; see development
+	states          *seal.Sealer
+	proofs          *seal.Sealer // and what asks for them
+	decoys          *decoys
+	lastIssued      atomic.Int64                    // see issuedAt
+	outdated        atomic.Pointer[engine.Metadata] // the last that metadata has warned of
+	originExplained atomic.Bool                     // see explainOrigin
+	clientless      atomic.Bool                     // take has warned of a client without an address
+	wellKnown       []document                      // in the order of WellKnown.documents
 }
 
 // New checks the configuration and returns the services on it. An error matches

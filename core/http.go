@@ -166,6 +166,7 @@ func (p *Passkeys) admits(ctx context.Context, r *http.Request) error {
 	p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused",
 		slog.String("request_id", requestID(ctx)), slog.String("reason", string(ReasonOriginMismatch)),
 		slog.String("seen", origin[:min(len(origin), 256)]), slog.Any("expected", p.cfg.Origins))
+	p.explainOrigin(ctx, origin)
 	wrong := *ErrWrongOrigin
 	wrong.expected = p.development
 	return &wrong

@@ -325,6 +325,50 @@ func TestLastCredential(t *testing.T) {
 	}
 }
 
+// A developer is told once what would admit the page that they have open; who runs it
+// for others is told nothing that a stranger could have written.
+func TestADeveloperIsToldWhichOriginIsMissing(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		origins []string
+		sends   string
+		want    string // in the log, once
+	}{
+		{"another port", []string{"http://localhost:8080"}, "http://localhost:5173", "PASSKEYS_EXPECTED_ORIGINS=http://localhost:8080,http://localhost:5173"},
+		{"by its address", []string{"http://localhost:8080"}, "http://127.0.0.1:8080", "there are no passkeys at an IP address: open http://localhost:8080"},
+		{"no origin", []string{"http://localhost:8080"}, "http://localhost:5173/x\nlevel=ERROR", ""},
+		{"none", []string{"http://localhost:8080"}, "null", ""},
+		{"production", []string{"https://example.org"}, "https://evil.example", ""},
+	} {
+		var log bytes.Buffer
+		b := newBench(t, func(c *passkeys.Config) {
+			if c.Origins = row.origins; row.name != "production" {
+				c.RPID = "localhost"
+			}
+			c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		})
+		s := newSite(t, b.Passkeys)
+		s.header.Set("Origin", row.sends)
+		for range 3 {
+			s.post("/authenticate/begin", "", http.StatusForbidden)
+		}
+		told := strings.Count(log.String(), "Config.Origins are")
+		if row.want == "" && told != 0 || row.want != "" && (told != 1 || !strings.Contains(log.String(), row.want) || !strings.Contains(log.String(), "the page is at "+row.sends)) {
+			t.Errorf("%s: the log says %s", row.name, &log)
+		}
+	}
+
+	// A page that calls from elsewhere is told the same by its response.
+	var log bytes.Buffer
+	b := newBench(t, func(c *passkeys.Config) {
+		c.RPID, c.Origins, c.Logger = "localhost", []string{"http://localhost:8080"}, slog.New(slog.NewTextHandler(&log, nil))
+	})
+	a := passkeytest.New("http://localhost:5173")
+	if _, err := b.register(a); reason(err) != passkeys.ReasonOriginMismatch || !strings.Contains(log.String(), "PASSKEYS_EXPECTED_ORIGINS=http://localhost:8080,http://localhost:5173") {
+		t.Errorf("%v; the log says %s", err, &log)
+	}
+}
+
 func TestMaxCredentials(t *testing.T) {
 	ctx := context.Background()
 	var store *counting
