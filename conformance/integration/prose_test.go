@@ -53,7 +53,7 @@ func proseFiles(t *testing.T, endings []string, f func(name, text string)) {
 }
 
 // proseComing are targets of links that are being written elsewhere.
-var proseComing = []string{"docs/troubleshooting.md", "docs/openapi.md"}
+var proseComing = []string{"docs/openapi.md"}
 
 // TestLinks follows each link from one of our documents to another, to the heading.
 func TestLinks(t *testing.T) {
@@ -242,10 +242,13 @@ var proseCommands = map[string]string{
 	"make test":   "is what runs this",
 
 	"go run ./examples/gin # or echo, chi, templates; then open http://localhost:8080": "TestEndToEnd runs it",
-	"go run ./examples/gin":          "TestEndToEnd runs it",
-	"go run ./examples/echo":         "TestEndToEnd runs it",
-	"go run ./examples/chi":          "TestEndToEnd runs it",
-	"go run ./examples/templates":    "TestTemplates runs it",
+	"go run ./examples/gin":                                 "TestEndToEnd runs it",
+	"go run ./examples/echo":                                "TestEndToEnd runs it",
+	"go run ./examples/chi":                                 "TestEndToEnd runs it",
+	"go run ./examples/templates":                           "TestTemplates runs it",
+	"go run ./core/cmd/passkeys doctor https://example.org": "needs the site; TestDoctor has sites",
+	"go run ./core/cmd/passkeys explain finish.json":        "needs the file; TestExplain has such",
+
 	"(cd examples && go test ./...)": "is a part of what runs this",
 
 	`psql "$DATABASE_URL" -c "\copy (SELECT * FROM passkey ORDER BY id) TO 'rows.csv' CSV HEADER"`:                               "TestImport… export so from servers of their own",

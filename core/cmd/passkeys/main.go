@@ -1,4 +1,21 @@
-// Command passkeys does by hand what has to be done once.
+// Command passkeys looks at a site and at what browsers send it, and brings passkeys
+// in and out.
+//
+//	go run github.com/passkeys-go/passkeys/core/cmd/passkeys@latest doctor https://example.org
+//	passkeys doctor -mount /passkeys -connect 10.0.0.7:443 https://example.org/sign-in
+//	passkeys explain finish.json
+//
+// Doctor reads the configuration from the environment, as ConfigFromEnv does, and looks
+// at the running site: the certificate, redirects, clock, cookies, Content-Security-Policy
+// and Permissions-Policy of the page; the routes below -mount, asked as a page of the site
+// would and as none may; proxies that rewrite Origin or cut bodies off; the secret; and
+// the well-known documents. What is wrong it names, and says what to do. It asks about a
+// dozen times, changes nothing, and prints no secret.
+//
+// Explain reads what a page sent to a finish, or the credential in it, from the file or
+// from its input, says what is in it, and which rule of the configuration it breaks. What
+// takes the server's memory it cannot know, and says so: whether the challenge was issued,
+// and of a sign-in the signature. Outputs of extensions are neither read nor printed.
 //
 //	passkeys import -system better-auth -rp-id example.org -in rows.csv
 //	passkeys import -system better-auth -rp-id example.org -in rows.csv -users users.csv -out records.jsonl
@@ -13,8 +30,8 @@
 // user's id and handle, which import -system passkey-record reads. It leaves out what
 // was imported and has not signed in since, where a flag or the handle is unknown.
 //
-// The exit status is 0; 1 where a row was refused, or left out; and 2 where the
-// command failed. Then there is no -out.
+// The exit status is 0; 1 where there is a problem, a rule is broken, or a row was refused
+// or left out; and 2 where the command failed. Then there is no -out.
 package main
 
 import (
@@ -48,9 +65,9 @@ func run(args []string, std streams) int {
 	if len(args) > 0 {
 		name = args[0]
 	}
-	c := map[string]command{"import": importRows, "export": exportRecords}[name]
+	c := map[string]command{"import": importRows, "export": exportRecords, "doctor": doctor, "explain": explain}[name]
 	if c == nil {
-		_, _ = fmt.Fprintln(std.err, "usage: passkeys import|export, each with -h for its flags")
+		_, _ = fmt.Fprintln(std.err, "usage: passkeys doctor|explain|import|export, each with -h for its flags")
 		return failed
 	}
 	flags := flag.NewFlagSet("passkeys "+name, flag.ContinueOnError)

@@ -32,8 +32,8 @@ func TestCommand(t *testing.T) {
 		status     int
 		out, err   string // a part of each
 	}{
-		{"no command", "Without a command it says which there are.", "", "", failed, "", "import|export"},
-		{"an unknown command", "Also for one that is none.", "frobnicate", "", failed, "", "import|export"},
+		{"no command", "Without a command it says which there are.", "", "", failed, "", "doctor|explain|import|export"},
+		{"an unknown command", "Also for one that is none.", "frobnicate", "", failed, "", "doctor|explain|import|export"},
 		{"help", "A command says what its flags are.", "import -h", "", ok, "", "-rp-id"},
 		{"an unknown flag", "What is no flag is an error.", "import -frobnicate", "", failed, "", "passkeys import: flag provided but not defined: -frobnicate"},
 		{"an argument", "And what stands behind them.", "import" + flags + " rows.csv", rows, failed, "", `"rows.csv" is no flag`},
