@@ -15,6 +15,7 @@
 package chipasskeys
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -44,11 +45,7 @@ type Hooks = passkeys.Hooks[passkeys.Exchange]
 // mounts nothing then.
 func Mount[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h Hooks) error {
 	routes, err := passkeys.Routes(source, h)
-	if err != nil {
-		return err
-	}
-	mount(r, routes)
-	return nil
+	return mount(r, routes, err)
 }
 
 // AdminHooks are the application's side of the routes for its staff, as
@@ -61,20 +58,23 @@ type AdminHooks = passkeys.AdminHooks[passkeys.Exchange]
 // others, and returns an error as it does.
 func MountAdmin[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P, h AdminHooks) error {
 	routes, err := passkeys.AdminRoutes(source, h)
+	return mount(r, routes, err)
+}
+
+func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange], err error) error {
+	if err == nil && r == nil {
+		err = fmt.Errorf("chipasskeys: %w: the router is nil", passkeys.ErrConfiguration)
+	}
 	if err != nil {
 		return err
 	}
-	mount(r, routes)
-	return nil
-}
-
-func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange]) {
 	for _, route := range routes {
 		r.MethodFunc(route.Method, route.Path, func(w http.ResponseWriter, req *http.Request) {
 			x := passkeys.NewExchange(w, req)
 			route.Serve(x, x.W, x.R)
 		})
 	}
+	return nil
 }
 
 // MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to r, which must serve
@@ -82,11 +82,7 @@ func mount(r chi.Router, routes []passkeys.Route[passkeys.Exchange]) {
 // where it is nil, the error matches passkeys.ErrConfiguration.
 func MountWellKnown[P passkeys.Source[passkeys.Exchange]](r chi.Router, source P) error {
 	routes, err := passkeys.WellKnownRoutes[passkeys.Exchange](source)
-	if err != nil {
-		return err
-	}
-	mount(r, routes)
-	return nil
+	return mount(r, routes, err)
 }
 
 // Guard is the rule of a route behind [Require].

@@ -122,6 +122,22 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	}
 }
 
+// A router that is nil is said to be, rather than used.
+func TestMountNeedsARouter(t *testing.T) {
+	p := newPasskeys(t)
+	hooks := chipasskeys.Hooks{GetUser: func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated }}
+	staff := chipasskeys.AdminHooks{Authorize: func(passkeys.Exchange, passkeys.Action) (string, error) { return "", passkeys.ErrForbidden }}
+	for what, err := range map[string]error{
+		"Mount":          chipasskeys.Mount(nil, p, hooks),
+		"MountAdmin":     chipasskeys.MountAdmin(nil, p, staff),
+		"MountWellKnown": chipasskeys.MountWellKnown(nil, p),
+	} {
+		if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func ExampleMount() {
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},

@@ -155,9 +155,9 @@ type AuditFunc func(ctx context.Context, event AuditEvent)
 // Emit calls f.
 func (f AuditFunc) Emit(ctx context.Context, event AuditEvent) { f(ctx, event) }
 
-// NewSlogAudit returns a sink that writes each event as one record of log: at
-// level Info what went well, at Warn what did not. nil means slog.Default(),
-// asked anew for each event.
+// NewSlogAudit returns a sink that writes each event as one record of log, at the
+// event's time and without what is empty: at level Info what went well, at Warn what did
+// not. nil means slog.Default(), asked anew for each event.
 func NewSlogAudit(log *slog.Logger) AuditSink {
 	return AuditFunc(func(ctx context.Context, e AuditEvent) {
 		l, level := log, slog.LevelInfo
@@ -167,8 +167,12 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 		if e.Reason != "" {
 			level = slog.LevelWarn
 		}
-		l.LogAttrs(ctx, level, "passkeys: "+string(e.Type),
-			slog.Time("at", e.Time),
+		if !l.Enabled(ctx, level) {
+			return
+		}
+		// Its time is the event's.
+		record := slog.NewRecord(e.Time, level, "passkeys: "+string(e.Type), 0)
+		for _, a := range []slog.Attr{
 			slog.String("user_id", e.UserID),
 			slog.String("actor", e.Actor),
 			slog.String("credential_id", e.CredentialID),
@@ -176,7 +180,13 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 			slog.String("mode", string(e.Mode)),
 			slog.String("operation", e.Operation),
 			slog.String("ceremony_id", e.CeremonyID),
-			slog.String("request_id", e.RequestID))
+			slog.String("request_id", e.RequestID),
+		} {
+			if a.Value.String() != "" {
+				record.AddAttrs(a)
+			}
+		}
+		_ = l.Handler().Handle(ctx, record) // as slog.Logger does
 	})
 }
 

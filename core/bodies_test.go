@@ -84,6 +84,27 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// A client is told that a body is malformed, and the log at which member: those whose page
+// sends something else have no other clue.
+func TestTheLogSaysWhatIsMalformed(t *testing.T) {
+	var log bytes.Buffer
+	b := newBench(t, func(c *passkeys.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	s := newSite(t, b.Passkeys)
+	for _, row := range []struct{ name, path, body, want string }{
+		{"a credential that is not in the body's member", "/authenticate/finish", `{"id":"AAAA","rawId":"AAAA","type":"public-key","response":{}}`, `route=/authenticate/finish detail="malformed JSON: credential"`},
+		{"a string for the credential", "/register/finish", `{"state":"x","credential":"{}"}`, `detail="malformed JSON: credential"`},
+		{"a number deep in it", "/register/finish", `{"state":"x","credential":{"id":"AAAA","response":{"clientDataJSON":1}}}`, `detail="malformed JSON: credential.response.clientDataJSON"`},
+		{"a member twice", "/authenticate/begin", `{"userId":"a","userId":"b"}`, `detail="malformed JSON: userId"`},
+		{"no JSON", "/authenticate/begin", `userId=alice`, `detail="malformed JSON"`},
+		{"a name, where there are none", "/authenticate/begin", `{"username":"alice"}`, `detail="a sign-in by username, and Hooks.FindUser is not set"`},
+	} {
+		log.Reset()
+		if got := code(s.post(row.path, row.body, http.StatusBadRequest)); got != "invalid_request" || !strings.Contains(log.String(), row.want) || strings.Contains(log.String(), "alice") {
+			t.Errorf("%s: %s, and the log says %s", row.name, got, &log)
+		}
+	}
+}
+
 // answers is an error that says which status it is for, as Echo's do.
 type answers int
 

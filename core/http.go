@@ -81,6 +81,11 @@ func (t *table[C]) serve(route string, rule bodyRule, f endpoint[C]) func(C, htt
 		}
 		switch {
 		case err != nil:
+			if e := asError(err); p != nil && e.detail != "" && errors.Is(e, ErrInvalidRequest) {
+				// Whoever sends what @simplewebauthn returns, and not {"credential": it}, has
+				// no other clue.
+				p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: request refused", slog.String("request_id", requestID(ctx)), slog.String("route", route), slog.String("detail", e.detail))
+			}
 			WriteError(w, r.WithContext(ctx), err)
 		case body == nil:
 			write(w, http.StatusNoContent, nil)
@@ -251,8 +256,9 @@ func (q request) decode(members ...strictjson.Field) error {
 		return nil
 	case declared == "":
 		return ErrUnsupportedMediaType
-	case strictjson.Read(b, members...) != nil:
-		return ErrInvalidRequest.because(ReasonRequestMalformed)
+	}
+	if err := strictjson.Read(body, members...); err != nil {
+		return ErrInvalidRequest.explained(err.Error()).because(ReasonRequestMalformed)
 	}
 	return nil
 }

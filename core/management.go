@@ -26,7 +26,7 @@ func (p *Passkeys) Credentials(ctx context.Context, userID string) ([]Credential
 // Rename gives the user's passkey another name. Space around it is cut off and
 // the rest put into Unicode's NFC; it may be empty. It returns [ErrNotFound] if
 // they have none with this id, [ErrInvalidRequest] for a name of more than 64
-// runes or with control characters, and [ErrStorageUnavailable] if the store
+// runes or with control characters, those of writing direction among them, and [ErrStorageUnavailable] if the store
 // fails.
 func (p *Passkeys) Rename(ctx context.Context, userID string, id []byte, deviceName string) error {
 	deviceName, err := cleanDeviceName(deviceName)
@@ -89,7 +89,7 @@ func (p *Passkeys) RevokeAll(ctx context.Context, userID string) error {
 // cleanDeviceName returns the name as it is kept.
 func cleanDeviceName(name string) (string, error) {
 	name = norm.NFC.String(strings.TrimSpace(name))
-	if !validDeviceName(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if !validDeviceName(name) || strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 		return "", ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	return name, nil

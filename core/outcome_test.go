@@ -358,18 +358,12 @@ func TestEventsAreSmall(t *testing.T) {
 
 func TestSlogAudit(t *testing.T) {
 	var out bytes.Buffer
-	noTime := func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}
-	sink := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: noTime})))
+	sink := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, nil)))
 	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at, UserID: "u", Actor: "anna", CredentialID: "Yw", Mode: passkeys.ModeConditional, CeremonyID: "Y2VyZW1vbnk", RequestID: "r1"})
 	sink.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
-	want := `level=INFO msg="passkeys: authentication_succeeded" at=2030-01-02T03:04:05.000Z user_id=u actor=anna credential_id=Yw reason="" mode=conditional operation="" ceremony_id=Y2VyZW1vbnk request_id=r1
-level=WARN msg="passkeys: authentication_failed" at=2030-01-02T03:04:05.000Z user_id="" actor="" credential_id="" reason=origin_mismatch mode="" operation="" ceremony_id="" request_id=""
+	want := `time=2030-01-02T03:04:05.000Z level=INFO msg="passkeys: authentication_succeeded" user_id=u actor=anna credential_id=Yw mode=conditional ceremony_id=Y2VyZW1vbnk request_id=r1
+time=2030-01-02T03:04:05.000Z level=WARN msg="passkeys: authentication_failed" reason=origin_mismatch
 `
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)

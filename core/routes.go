@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/passkeys-go/passkeys/core/client"
@@ -98,10 +99,24 @@ func Handler[P Source[Exchange]](source P, h Hooks[Exchange]) (http.Handler, err
 	return serveMux(routes), nil
 }
 
+// serveMux is the routes on a mux. Behind a mount that leaves its own path in front of
+// theirs, or takes too much away, it would find nothing and say no more than that: the
+// log is told, once.
 func serveMux(routes []Route[Exchange]) http.Handler {
 	mux := http.NewServeMux()
 	mount(mux, routes)
-	return mux
+	var told sync.Once
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, route := range routes {
+			if path := r.URL.Path; path != route.Path && strings.HasSuffix("/"+path, route.Path) {
+				told.Do(func() {
+					slog.Default().LogAttrs(r.Context(), slog.LevelWarn, `passkeys: the handler is asked for another path than its own: mount it as mux.Handle("/auth/passkeys/", http.StripPrefix("/auth/passkeys", handler)), the second without a slash at its end`,
+						slog.String("seen", path[:min(len(path), 256)]), slog.String("expected", route.Path))
+				})
+			}
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 func mount(mux *http.ServeMux, routes []Route[Exchange]) {
@@ -294,7 +309,9 @@ func (t *table[C]) authenticationRequest(ctx context.Context, c C, q request) (r
 		return r, q.limit(ctx, "id:"+r.UserID)
 	case r.Username == "" || r.Mode != "": // which beginAuthentication has its rules for
 		return r, nil
-	case t.hooks.FindUser == nil || r.UserID != "" || len(r.Username) > maxUsername:
+	case t.hooks.FindUser == nil:
+		return r, ErrInvalidRequest.explained("a sign-in by username, and Hooks.FindUser is not set").because(ReasonRequestMalformed)
+	case r.UserID != "" || len(r.Username) > maxUsername:
 		return r, ErrInvalidRequest
 	}
 	canonical := canonicalName

@@ -397,6 +397,40 @@ func TestMaxCredentials(t *testing.T) {
 	}
 }
 
+// A handler that is mounted wrongly answers as a mux does, and says so once to whom can
+// mend it.
+func TestAHandlerThatIsMountedWronglySaysSo(t *testing.T) {
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	p := newBench(t).Passkeys
+	for _, row := range []struct {
+		name  string
+		mount func(http.Handler) http.Handler
+		want  string
+	}{
+		{"as it should be", func(h http.Handler) http.Handler { return http.StripPrefix("/auth/passkeys", h) }, ""},
+		{"not stripped", func(h http.Handler) http.Handler { return h }, "seen=/auth/passkeys/authenticate/begin"},
+		{"stripped of a slash", func(h http.Handler) http.Handler { return http.StripPrefix("/auth/passkeys/", h) }, "seen=authenticate/begin"},
+	} {
+		var log bytes.Buffer
+		slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+		handler, err := passkeys.Handler(p, passkeys.Hooks[passkeys.Exchange]{GetUser: func(passkeys.Exchange) (passkeys.User, error) { return alice, nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			w := httptest.NewRecorder()
+			row.mount(handler).ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/auth/passkeys/authenticate/begin", nil))
+			if (w.Code == http.StatusOK) != (row.want == "") {
+				t.Errorf("%s: %d", row.name, w.Code)
+			}
+		}
+		if lines := strings.Count(log.String(), "\n"); row.want == "" && lines != 0 || row.want != "" && (lines != 1 || !strings.Contains(log.String(), row.want)) {
+			t.Errorf("%s: the log says %s", row.name, &log)
+		}
+	}
+}
+
 func TestDeviceNames(t *testing.T) {
 	b := newBench(t)
 	b.mustRegister(passkeytest.New(origin))
@@ -416,6 +450,9 @@ func TestDeviceNames(t *testing.T) {
 		{strings.Repeat("x", 65), "-"},
 		{"a\x00b", "-"},
 		{"a\nb", "-"},
+		{"My phone\u202egpj", "-"}, // which reads otherwise
+		{"\u2066x\u2069", "-"},
+		{"\u200ex", "-"},
 		{"a\u009fb", "-"},
 	} {
 		body, err := json.Marshal(map[string]string{"deviceName": row.name})

@@ -15,6 +15,7 @@ package echopasskeys
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/netip"
@@ -48,11 +49,7 @@ type Hooks = passkeys.Hooks[echo.Context]
 // form; Echo's HTTPErrorHandler sees none.
 func Mount[P passkeys.Source[echo.Context]](g *echo.Group, source P, h Hooks) error {
 	routes, err := passkeys.Routes(source, h)
-	if err != nil {
-		return err
-	}
-	mount(g, routes)
-	return nil
+	return mount(g, routes, err)
 }
 
 // AdminHooks are the application's side of the routes for its staff, as
@@ -65,20 +62,23 @@ type AdminHooks = passkeys.AdminHooks[echo.Context]
 // others, and returns an error as it does.
 func MountAdmin[P passkeys.Source[echo.Context]](g *echo.Group, source P, h AdminHooks) error {
 	routes, err := passkeys.AdminRoutes(source, h)
+	return mount(g, routes, err)
+}
+
+func mount(g *echo.Group, routes []passkeys.Route[echo.Context], err error) error {
+	if err == nil && g == nil {
+		err = fmt.Errorf("echopasskeys: %w: the group is nil", passkeys.ErrConfiguration)
+	}
 	if err != nil {
 		return err
 	}
-	mount(g, routes)
-	return nil
-}
-
-func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c echo.Context) error {
 			route.Serve(c, response{c.Response()}, request(c))
 			return nil
 		})
 	}
+	return nil
 }
 
 // MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to e, which must serve
@@ -86,11 +86,11 @@ func mount(g *echo.Group, routes []passkeys.Route[echo.Context]) {
 // where it is nil, the error matches passkeys.ErrConfiguration.
 func MountWellKnown[P passkeys.Source[echo.Context]](e *echo.Echo, source P) error {
 	routes, err := passkeys.WellKnownRoutes[echo.Context](source)
-	if err != nil {
-		return err
+	var g *echo.Group
+	if e != nil {
+		g = e.Group("")
 	}
-	mount(e.Group(""), routes)
-	return nil
+	return mount(g, routes, err)
 }
 
 // ClientIP is Echo's own idea of the client, for Hooks.ClientIP. Set e.IPExtractor

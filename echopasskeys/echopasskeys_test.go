@@ -146,6 +146,22 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	}
 }
 
+// A router that is nil is said to be, rather than used.
+func TestMountNeedsARouter(t *testing.T) {
+	p := newPasskeys(t)
+	hooks := echopasskeys.Hooks{GetUser: func(echo.Context) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated }}
+	staff := echopasskeys.AdminHooks{Authorize: func(echo.Context, passkeys.Action) (string, error) { return "", passkeys.ErrForbidden }}
+	for what, err := range map[string]error{
+		"Mount":          echopasskeys.Mount(nil, p, hooks),
+		"MountAdmin":     echopasskeys.MountAdmin(nil, p, staff),
+		"MountWellKnown": echopasskeys.MountWellKnown(nil, p),
+	} {
+		if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func ExampleMount() {
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},

@@ -12,6 +12,7 @@
 package ginpasskeys
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -43,11 +44,7 @@ type Hooks = passkeys.Hooks[*gin.Context]
 // nothing then. Like Gin, it panics if a route is taken.
 func Mount[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h Hooks) error {
 	routes, err := passkeys.Routes(source, h)
-	if err != nil {
-		return err
-	}
-	mount(r, routes)
-	return nil
+	return mount(r, routes, err)
 }
 
 // AdminHooks are the application's side of the routes for its staff, as
@@ -60,19 +57,22 @@ type AdminHooks = passkeys.AdminHooks[*gin.Context]
 // others, and returns an error as it does.
 func MountAdmin[P passkeys.Source[*gin.Context]](r gin.IRouter, source P, h AdminHooks) error {
 	routes, err := passkeys.AdminRoutes(source, h)
+	return mount(r, routes, err)
+}
+
+func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context], err error) error {
+	if err == nil && r == nil {
+		err = fmt.Errorf("ginpasskeys: %w: the router is nil", passkeys.ErrConfiguration)
+	}
 	if err != nil {
 		return err
 	}
-	mount(r, routes)
-	return nil
-}
-
-func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context]) {
 	for _, route := range routes {
 		r.Handle(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *gin.Context) {
 			route.Serve(c, response{c.Writer, c.Writer.Status()}, c.Request)
 		})
 	}
+	return nil
 }
 
 // MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to r, which must serve
@@ -81,11 +81,11 @@ func mount(r gin.IRouter, routes []passkeys.Route[*gin.Context]) {
 // a route is taken.
 func MountWellKnown[P passkeys.Source[*gin.Context]](r *gin.Engine, source P) error {
 	routes, err := passkeys.WellKnownRoutes[*gin.Context](source)
-	if err != nil {
-		return err
+	var router gin.IRouter
+	if r != nil {
+		router = r
 	}
-	mount(r, routes)
-	return nil
+	return mount(router, routes, err)
 }
 
 // ClientIP is Gin's own idea of the client, for Hooks.ClientIP. Call SetTrustedProxies

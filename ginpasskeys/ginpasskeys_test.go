@@ -113,6 +113,22 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	}
 }
 
+// A router that is nil is said to be, rather than used.
+func TestMountNeedsARouter(t *testing.T) {
+	p := newPasskeys(t)
+	hooks := ginpasskeys.Hooks{GetUser: func(*gin.Context) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated }}
+	staff := ginpasskeys.AdminHooks{Authorize: func(*gin.Context, passkeys.Action) (string, error) { return "", passkeys.ErrForbidden }}
+	for what, err := range map[string]error{
+		"Mount":          ginpasskeys.Mount(nil, p, hooks),
+		"MountAdmin":     ginpasskeys.MountAdmin(nil, p, staff),
+		"MountWellKnown": ginpasskeys.MountWellKnown(nil, p),
+	} {
+		if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func ExampleMount() {
 	gin.SetMode(gin.ReleaseMode)
 	p, err := passkeys.New(passkeys.Config{

@@ -181,10 +181,15 @@ func Migrate(db *gorm.DB) error { return Schema{}.Migrate(db) }
 // MigrateChallenges is [Schema.MigrateChallenges] under the default names.
 func MigrateChallenges(db *gorm.DB) error { return Schema{}.MigrateChallenges(db) }
 
-// NewCredentials returns the credentials in the table of the default name.
+// errNil is for who has not looked at the error of gorm.Open.
+var errNil = errors.New("gormstore: the *gorm.DB is nil: has gorm.Open failed?")
+
+// NewCredentials returns the credentials in the table of the default name. It panics if
+// db is nil.
 func NewCredentials(db *gorm.DB) *Credentials { return Schema{}.NewCredentials(db) }
 
-// NewChallenges returns the challenges in the table of the default name.
+// NewChallenges returns the challenges in the table of the default name. It panics if
+// db is nil.
 func NewChallenges(db *gorm.DB) *Challenges { return Schema{}.NewChallenges(db) }
 
 // Migrate creates the credentials' table where it is missing, brings one of any
@@ -194,12 +199,18 @@ func NewChallenges(db *gorm.DB) *Challenges { return Schema{}.NewChallenges(db) 
 // and MySQL it ends a transaction that db is in, as every statement of this kind
 // does there.
 func (s Schema) Migrate(db *gorm.DB) error {
+	if db == nil {
+		return errNil
+	}
 	return migrate(db, s.DDL(db.Name(), 0), quoted(db.Name(), s.named().CredentialsTable))
 }
 
 // MigrateChallenges creates the table of [Challenges] where it is missing. Only
 // who sets Config.Challenges to them needs it.
 func (s Schema) MigrateChallenges(db *gorm.DB) error {
+	if db == nil {
+		return errNil
+	}
 	return migrate(db, s.ChallengesDDL(db.Name()), quoted(db.Name(), s.named().ChallengesTable))
 }
 
@@ -331,6 +342,9 @@ type table struct {
 }
 
 func newTable(db *gorm.DB, name string) table {
+	if db == nil {
+		panic(errNil)
+	}
 	dialect := db.Name()
 	// A session of our own: the application's may be in the middle of a chain,
 	// which concurrent calls must not share.

@@ -317,3 +317,22 @@ func open(t *testing.T, dialect string, pool gorm.ConnPool) *gorm.DB {
 	}
 	return db
 }
+
+// Whoever has not looked at the error of gorm.Open hears of it here.
+func TestADatabaseThatIsNil(t *testing.T) {
+	for what, err := range map[string]error{"Migrate": gormstore.Migrate(nil), "MigrateChallenges": gormstore.MigrateChallenges(nil)} {
+		if err == nil || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for what, f := range map[string]func(){"NewCredentials": func() { gormstore.NewCredentials(nil) }, "NewChallenges": func() { gormstore.NewChallenges(nil) }} {
+		func() {
+			defer func() {
+				if err, ok := recover().(error); !ok || !strings.Contains(err.Error(), "gormstore: the *gorm.DB is nil") {
+					t.Errorf("%s: %v", what, err)
+				}
+			}()
+			f()
+		}()
+	}
+}

@@ -12,6 +12,7 @@
 package echo5
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -45,11 +46,7 @@ type Hooks = passkeys.Hooks[*echo.Context]
 // none.
 func Mount[P passkeys.Source[*echo.Context]](g *echo.Group, source P, h Hooks) error {
 	routes, err := passkeys.Routes(source, h)
-	if err != nil {
-		return err
-	}
-	mount(g, routes)
-	return nil
+	return mount(g, routes, err)
 }
 
 // AdminHooks are the application's side of the routes for its staff, as
@@ -62,20 +59,23 @@ type AdminHooks = passkeys.AdminHooks[*echo.Context]
 // others, and returns an error as it does.
 func MountAdmin[P passkeys.Source[*echo.Context]](g *echo.Group, source P, h AdminHooks) error {
 	routes, err := passkeys.AdminRoutes(source, h)
+	return mount(g, routes, err)
+}
+
+func mount(g *echo.Group, routes []passkeys.Route[*echo.Context], err error) error {
+	if err == nil && g == nil {
+		err = fmt.Errorf("echo5: %w: the group is nil", passkeys.ErrConfiguration)
+	}
 	if err != nil {
 		return err
 	}
-	mount(g, routes)
-	return nil
-}
-
-func mount(g *echo.Group, routes []passkeys.Route[*echo.Context]) {
 	for _, route := range routes {
 		g.Add(route.Method, strings.Replace(route.Path, "{id}", ":id", 1), func(c *echo.Context) error {
 			tracked(c, func(w http.ResponseWriter) { route.Serve(c, w, c.Request()) })
 			return nil
 		})
 	}
+	return nil
 }
 
 // MountWellKnown adds the routes of [passkeys.WellKnownRoutes] to e, which must serve
@@ -83,11 +83,11 @@ func mount(g *echo.Group, routes []passkeys.Route[*echo.Context]) {
 // where it is nil, the error matches passkeys.ErrConfiguration.
 func MountWellKnown[P passkeys.Source[*echo.Context]](e *echo.Echo, source P) error {
 	routes, err := passkeys.WellKnownRoutes[*echo.Context](source)
-	if err != nil {
-		return err
+	var g *echo.Group
+	if e != nil {
+		g = e.Group("")
 	}
-	mount(e.Group(""), routes)
-	return nil
+	return mount(g, routes, err)
 }
 
 // ClientIP is Echo's own idea of the client, for Hooks.ClientIP: what e.IPExtractor

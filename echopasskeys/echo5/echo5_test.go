@@ -169,6 +169,22 @@ func TestMountNeedsItsHooks(t *testing.T) {
 	}
 }
 
+// A router that is nil is said to be, rather than used.
+func TestMountNeedsARouter(t *testing.T) {
+	p := newPasskeys(t)
+	hooks := echo5.Hooks{GetUser: func(*echo.Context) (passkeys.User, error) { return passkeys.User{}, passkeys.ErrUnauthenticated }}
+	staff := echo5.AdminHooks{Authorize: func(*echo.Context, passkeys.Action) (string, error) { return "", passkeys.ErrForbidden }}
+	for what, err := range map[string]error{
+		"Mount":          echo5.Mount(nil, p, hooks),
+		"MountAdmin":     echo5.MountAdmin(nil, p, staff),
+		"MountWellKnown": echo5.MountWellKnown(nil, p),
+	} {
+		if !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(err.Error(), "is nil") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 func ExampleMount() {
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},

@@ -29,11 +29,13 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// ErrMalformed is the one error of this package.
+// ErrMalformed is the one error of this package. [Read] names the member of the list at
+// which it is, as far as it is at one.
 var ErrMalformed = errors.New("malformed JSON")
 
 const (
@@ -96,6 +98,9 @@ func (f Field) If(ok func() bool) Field {
 func Read(data []byte, fields ...Field) error {
 	r := reader{data: data}
 	if !utf8.Valid(data) || r.peek() != '{' || !r.object(fields) || !r.end() {
+		if r.where != "" {
+			return fmt.Errorf("%w: %s", ErrMalformed, r.where)
+		}
 		return ErrMalformed
 	}
 	return nil
@@ -131,6 +136,16 @@ type reader struct {
 	data  []byte
 	at    int
 	depth int
+	where string // the member of the list that is not as it should be
+}
+
+// fault is a false that says where.
+func (r *reader) fault(f *Field) bool {
+	if r.where != "" {
+		r.where = "." + r.where
+	}
+	r.where = f.name + r.where
+	return false
 }
 
 // peek returns the next byte that is not white space; 0, which is never in its
@@ -185,20 +200,20 @@ func (r *reader) object(fields []Field) bool {
 		}
 		bit := uint64(1) << i
 		if occurred&bit != 0 {
-			return false
+			return r.fault(&fields[i])
 		}
 		occurred |= bit
 		if r.peek() == 'n' {
 			return r.literal("null")
 		}
 		present |= bit
-		return r.value(&fields[i])
+		return r.value(&fields[i]) || r.fault(&fields[i])
 	}) {
 		return false
 	}
 	for i := range fields {
 		if fields[i].required && present&(1<<i) == 0 {
-			return false
+			return r.fault(&fields[i])
 		}
 	}
 	return true

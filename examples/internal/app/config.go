@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/passkeys-go/passkeys/gormstore"
 	"github.com/passkeys-go/passkeys/redisstore"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -50,6 +52,18 @@ func passkeysConfig(port int) (passkeys.Config, error) {
 	return cfg, err
 }
 
+// elsewhere says which of the origins of this machine is at another port than the
+// server's, as after a change of ADDR; "" for none, for a port that a proxy maps need not
+// be the listener's.
+func elsewhere(origins []string, port int) string {
+	for _, o := range origins {
+		if strings.HasPrefix(o, "http://localhost") && o != localOrigin(port) {
+			return o
+		}
+	}
+	return ""
+}
+
 // localOrigin is the origin as browsers send it: without the default port.
 func localOrigin(port int) string {
 	if port == 80 {
@@ -82,6 +96,12 @@ func openDatabase(url string) (_ *gorm.DB, name string, _ error) {
 	if err != nil {
 		return nil, "", err
 	}
+	// SQLite makes a file, but no folder for it, and says that memory has run out.
+	if file, ok := strings.CutPrefix(name, "SQLite, file "); ok {
+		if folder, err := os.Stat(filepath.Dir(file)); err != nil || !folder.IsDir() {
+			return nil, "", fmt.Errorf("DATABASE_URL: there is no folder %s", filepath.Dir(file))
+		}
+	}
 	// What fails is logged by whoever asked for it, and without its values.
 	db, err := gorm.Open(dialector, &gorm.Config{Logger: logger.Discard})
 	if err != nil {
@@ -111,6 +131,7 @@ func openRedis(ctx context.Context, url string) (_ passkeys.ChallengeStore, name
 		// The parser's own text repeats the URL, password and all.
 		return nil, "", nil, errors.New("REDIS_URL: must be redis://[user:password@]host:port[/database]")
 	}
+	logging.Disable() // one line is enough, and the error below is it
 	client := redis.NewClient(options)
 	if err := client.Ping(ctx).Err(); err != nil {
 		_ = client.Close()

@@ -105,3 +105,20 @@ func setenv(t *testing.T, values map[string]string) {
 		t.Setenv(name, values[name])
 	}
 }
+
+func TestAnOriginAtAnotherPortIsNoticed(t *testing.T) {
+	for _, row := range []struct {
+		origins []string
+		port    int
+		want    string
+	}{
+		{[]string{"http://localhost:8080"}, 8080, ""},
+		{[]string{"http://localhost"}, 80, ""},
+		{[]string{"https://example.org", "android:apk-key-hash:AAAA"}, 8080, ""},
+		{[]string{"http://localhost:8080"}, 8081, "http://localhost:8080"},
+	} {
+		if got := elsewhere(row.origins, row.port); got != row.want {
+			t.Errorf("%v at %d: %q, want %q", row.origins, row.port, got, row.want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"mime"
 	"net"
 	"net/http"
@@ -92,6 +93,9 @@ func run(ctx context.Context, out io.Writer, framework string, router func(*App)
 Open %s in your browser. Ctrl+C stops the demo.
 `, framework, database, challenges, cfg.RPID, strings.Join(cfg.Origins, ", "), cfg.Origins[0]); err != nil {
 		return err
+	}
+	if o := elsewhere(cfg.Origins, listener.Addr().(*net.TCPAddr).Port); o != "" {
+		slog.Warn("the server is at another port than the page: is that of PASSKEYS_EXPECTED_ORIGINS right?", "listening", listener.Addr(), "origin", o)
 	}
 	return serve(ctx, listener, a.protect(handler))
 }
