@@ -209,7 +209,7 @@ func adapterRows() []row[*site] {
 				`"target":{"namespace":"android_app","package_name":"org.example.app","sha256_cert_fingerprints":["`+fingerprint+`"]}}]`)},
 		{"well-known-apple-app-site-association", "Apple's devices are told which applications may use the passkeys.", wellKnown("apple-app-site-association",
 			`{"webcredentials":{"apps":["A1B2C3D4E5.org.example.app"]}}`)},
-		{"well-known-unset", "A tenant with nothing to tell is 404 under each of these names.", wellKnownUnset},
+		{"well-known-unset", "A tenant with nothing to tell is 404 under each of these names, and one that cannot be found what it is elsewhere.", wellKnownUnset},
 		{"methods", "A method that a route does not have is 404 or 405 and has no effect.", methods},
 	}, confirmationRows(), attackRows())
 }
@@ -1040,6 +1040,9 @@ func browsersHalf(c *check, s *site) {
 			want.Header().Del("Content-Length")
 			got := c.send(s, message{method: http.MethodGet, path: "/" + f.Name + query, origin: "https://elsewhere.example"})
 			c.answers(f.Name+query, got, answer{want.Code, want.Header(), want.Body.String()})
+			if got = c.send(s, message{method: http.MethodGet, path: "/" + f.Name + query, ifNoneMatch: `"` + f.Version + `"`}); got.status != http.StatusNotModified || got.body != "" {
+				c.errorf("%s that the browser has: %v", f.Name+query, got)
+			}
 		}
 	}
 }
@@ -1085,9 +1088,14 @@ func wellKnownUnset(c *check, s *site) {
 	other, err := s.party("example.net")
 	c.is(err, nil, "New")
 	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return other, nil }
-	for _, name := range []string{"webauthn", "passkey-endpoints", "assetlinks.json", "apple-app-site-association"} {
-		c.answers(name, c.send(s, message{guarded: true, method: http.MethodGet, path: "/.well-known/" + name}), refused("not_found"))
+	ask := func(code string) {
+		for _, name := range []string{"webauthn", "passkey-endpoints", "assetlinks.json", "apple-app-site-association"} {
+			c.answers(name, c.send(s, message{guarded: true, method: http.MethodGet, path: "/.well-known/" + name}), refused(code))
+		}
 	}
+	ask("not_found")
+	s.find = func(passkeys.Exchange) (*passkeys.Passkeys, error) { return nil, errors.New("secret") }
+	ask("internal_error")
 }
 
 // patch and del are what alice sends to rename and to revoke.
@@ -1649,10 +1657,12 @@ func forbidden(c *check, s *site) {
 		}
 		c.answers(m.method+" "+m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
 	}
-	s.authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "anna", passkeys.ErrForbidden }
-	for _, m := range staffRoutes(id) {
-		for _, m.body = range []string{m.body, "["} {
-			c.answers(m.path+" that Authorize forbids", c.send(s, m), refused("forbidden"))
+	for _, no := range []*passkeys.Error{passkeys.ErrForbidden, passkeys.ErrUnauthenticated} {
+		s.authorize = func(passkeys.Exchange, passkeys.Action) (string, error) { return "anna", no }
+		for _, m := range staffRoutes(id) {
+			for _, m.body = range []string{m.body, "["} {
+				c.answers(m.path+" that Authorize refuses", c.send(s, m), refused(no.Code))
+			}
 		}
 	}
 	c.keeps(s, "alice", "Phone")

@@ -201,6 +201,10 @@ func tell(name string, set bool, value any) document {
 		return document{name: name}
 	}
 	body, _ := json.Marshal(value) // strings always marshal
+	return newDocument(name, body)
+}
+
+func newDocument(name string, body []byte) document {
 	sum := sha256.Sum256(body)
 	return document{name, body, `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`}
 }

@@ -66,7 +66,7 @@ func ownStrings(r *http.Request) *http.Request {
 }
 
 func TestFiber(t *testing.T) {
-	conformance.TestAdapter(t, conformance.Adapter[passkeys.Exchange]{
+	conformance.TestAdapter(t, described(newDescription(t), conformance.Adapter[passkeys.Exchange]{
 		Exchange:         func(x passkeys.Exchange) passkeys.Exchange { return x },
 		RequestOperation: passkeys.Exchange.RequestOperation,
 		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
@@ -96,7 +96,7 @@ func TestFiber(t *testing.T) {
 			}
 			return inFrontOf(t, f, &outer)
 		},
-	})
+	}))
 }
 
 // What a hook or a store keeps of a request is what it was, whatever came next on the

@@ -25,6 +25,7 @@ require (
 	github.com/passkeys-go/passkeys/gormstore v0.1.0
 	github.com/passkeys-go/passkeys/redisstore v0.1.0
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
 	go.opentelemetry.io/otel/sdk/metric v1.47.0

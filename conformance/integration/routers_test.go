@@ -56,7 +56,7 @@ func gorillaOperation(x passkeys.Exchange) (passkeys.Operation, error) {
 }
 
 func TestHTTPRouter(t *testing.T) {
-	conformance.TestAdapter(t, conformance.Adapter[passkeys.Exchange]{
+	conformance.TestAdapter(t, described(newDescription(t), conformance.Adapter[passkeys.Exchange]{
 		Exchange:         func(x passkeys.Exchange) passkeys.Exchange { return x },
 		RequestOperation: passkeys.Exchange.RequestOperation,
 		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
@@ -69,11 +69,11 @@ func TestHTTPRouter(t *testing.T) {
 			}
 			return r
 		},
-	})
+	}))
 }
 
 func TestGorilla(t *testing.T) {
-	conformance.TestAdapter(t, conformance.Adapter[passkeys.Exchange]{
+	conformance.TestAdapter(t, described(newDescription(t), conformance.Adapter[passkeys.Exchange]{
 		Exchange:         func(x passkeys.Exchange) passkeys.Exchange { return x },
 		RequestOperation: gorillaOperation,
 		Mount: func(t testing.TB, app conformance.Application[passkeys.Exchange]) http.Handler {
@@ -86,7 +86,7 @@ func TestGorilla(t *testing.T) {
 			}
 			return r
 		},
-	})
+	}))
 }
 
 // mountAll has mount each of the tables, all of which the three functions take.
