@@ -163,14 +163,14 @@ func (d *description) asDescribed(t testing.TB, h http.Handler) http.Handler {
 		if told.status == 0 { // it panicked, or the client is gone
 			return
 		}
-		if problem := d.exchange(where, method, r, taken.body.Bytes(), told, theirs); problem != nil {
+		if problem := d.exchange(where, method, taken.body.Bytes(), told, theirs); problem != nil {
 			t.Errorf("%s %s: %d %s\n%v", r.Method, r.URL.Path, told.status, told.body.Bytes(), problem)
 		}
 	})
 }
 
 // exchange says what of a request that was taken, or of an answer, is not as described.
-func (d *description) exchange(where, method string, r *http.Request, taken []byte, told *copied, theirs bool) error {
+func (d *description) exchange(where, method string, taken []byte, told *copied, theirs bool) error {
 	place := []string{"paths", where, method}
 	status := strconv.Itoa(told.status)
 	if told.status < 300 && where != "/outcome" { // which answers anything alike
@@ -207,7 +207,7 @@ func (d *description) exchange(where, method string, r *http.Request, taken []by
 	}
 	for name := range content {
 		if got, _, err := mime.ParseMediaType(told.Header().Get("Content-Type")); err != nil || got != name {
-			return fmt.Errorf("Content-Type %q: %v", told.Header().Get("Content-Type"), err)
+			return fmt.Errorf("no %s: %q", name, told.Header().Get("Content-Type"))
 		}
 		if name == "application/json" {
 			return d.check(d.told, told.body.Bytes(), append(at, "content", name, "schema")...)
