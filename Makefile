@@ -12,8 +12,10 @@ help: ## List the targets
 
 test: deps lint race alone ## Everything a change must pass; installs what it needs
 
+# SQLite is C that was translated: watching each of its memory accesses finds nothing of
+# ours, and takes five times as long as all the rest of a test.
 race: deps ## All tests of all modules together, under the race detector
-	go test -race -timeout 15m work
+	go test -race -gcflags='modernc.org/...=-race=false' -timeout 15m work
 
 lint: bin/golangci-lint ## gofmt, go vet, golangci-lint, and the list of mutants
 	@unformatted=$$(gofmt -l $(modules)); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi

@@ -13,7 +13,7 @@ func TestSQLite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "test.db")
 	patient := func(milliseconds int) opener {
 		return func(tb testing.TB, config *gorm.Config) *gorm.DB {
-			dsn := fmt.Sprintf("%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_txlock=immediate", file, milliseconds)
+			dsn := fmt.Sprintf("%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)&_txlock=immediate", file, milliseconds)
 			return opened(tb, sqlite.Open(dsn), config)
 		}
 	}

@@ -208,6 +208,7 @@ export type LocalCode =
   | 'network'
   /** immediate found nothing. */
   | 'none_available'
+  /** Whoever it was that had the client wait, the server or something in front of it. */
   | 'rate_limited'
   | 'unsupported'
   /** A developer's mistake, of which the console says more: the page's address is not one of the server's. */
@@ -235,6 +236,7 @@ export type ServerCode =
   | 'not_found'
   | 'payload_too_large'
   | 'prf_results_present'
+  | 'rate_limited'
   | 'storage_unavailable'
   | 'too_many_credentials'
   | 'unauthenticated'

@@ -158,6 +158,7 @@ func TestCodes(t *testing.T) {
 	slices.Sort(worded)
 	all := slices.Concat(local, server)
 	slices.Sort(all)
+	all = slices.Compact(all) // rate_limited is anybody's
 	if !slices.Equal(worded, all) {
 		t.Errorf("there are words for %q;\nthe codes are %q", worded, all)
 	}
