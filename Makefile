@@ -6,7 +6,7 @@ export GOTOOLCHAIN := local
 
 FUZZTIME ?= 1m
 
-.PHONY: help test race lint alone bench plot fuzz mutants fmt deps
+.PHONY: help test race lint alone rehearse release bench plot fuzz mutants fmt deps
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
@@ -31,6 +31,12 @@ alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
 		echo "== $$m alone" && (cd $$m && export GOWORK=off && \
 		go mod tidy -diff && go vet ./... && go test -timeout 15m -run "$$tests" ./...) || exit 1; \
 	done
+
+rehearse: ## A release, in a clone, and all that its users do with it
+	cd tools && GOWORK=off go run ./release -rehearse $(released)
+
+release: ## Commits and tags for VERSION=v0.1.0, to be pushed by hand
+	cd tools && GOWORK=off go run ./release -version $(VERSION) $(released)
 
 bench: ## The CPU of a sign-in, beside a signature check and hand-written handlers
 	go test -run '^$$' -bench . -benchtime 2s ./core ./conformance/integration

@@ -238,3 +238,43 @@ func TestWirePage(t *testing.T) {
 		t.Errorf("found %d errors and %d routes", len(defined), len(routes))
 	}
 }
+
+// docs/troubleshooting.md has each error of the routes, and each reason in the words that
+// passkeys explain has for it.
+func TestTroubleshootingPage(t *testing.T) {
+	page := guidePage(t, "docs/troubleshooting.md")
+	read := func(elements ...string) string {
+		text, err := os.ReadFile(filepath.Join(append([]string{"..", "..", "core"}, elements...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	engine, names := read("internal", "engine", "engine.go"), map[string]string{}
+	for _, m := range regexp.MustCompile(`(?m)^\t(Reason\w+) +Reason = (?:"([a-z_]+)"|engine\.(\w+))`).FindAllStringSubmatch(read("audit.go"), -1) {
+		names[m[1]] = m[2]
+		if m[2] == "" {
+			names[m[1]] = regexp.MustCompile(`\b` + m[3] + ` *= "([a-z_]+)"`).FindStringSubmatch(engine)[1]
+		}
+	}
+	said := 0
+	for _, m := range regexp.MustCompile(`case passkeys\.(Reason\w+):\n\t+return ("(?:[^"\\]|\\.)*"), ("(?:[^"\\]|\\.)*")\n`).FindAllStringSubmatch(read("cmd", "passkeys", "reasons.go"), -1) {
+		means, errMeans := strconv.Unquote(m[2])
+		then, errThen := strconv.Unquote(m[3])
+		if errMeans != nil || errThen != nil {
+			t.Fatal(m[0])
+		}
+		said++
+		if row := "| `" + names[m[1]] + "` | " + means + " | " + then + " |"; !strings.Contains(page, row) {
+			t.Errorf("the page does not say: %s", row)
+		}
+	}
+	if said < 45 || said != len(names) {
+		t.Errorf("there are words for %d of %d reasons", said, len(names))
+	}
+	for _, m := range regexp.MustCompile(`Code: "([a-z_]+)"`).FindAllStringSubmatch(read("errors.go"), -1) {
+		if !strings.Contains(page, "| `"+m[1]+"` |") {
+			t.Errorf("the page does not say what %s is", m[1])
+		}
+	}
+}

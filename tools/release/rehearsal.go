@@ -1,0 +1,328 @@
+package main
+
+import (
+	_ "embed" // the consumers
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	mod "golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+	"golang.org/x/mod/zip"
+	"golang.org/x/tools/txtar"
+)
+
+// rehearsal releases what is in the folder, committed or not, in a clone. Then it
+// builds and tests each module, and a program of each module's user, from what a module
+// proxy would make of the tags, with a module cache of its own and without a network.
+// Modules of others come from the cache of this machine.
+func rehearsal(r repository, version, date string, dirs []string, out io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "rehearsal")
+	if err != nil {
+		return err
+	}
+	stage := theatre{repository: repository{r.ctx, filepath.Join(dir, "clone")}, dir: dir}
+	defer func() { err = errors.Join(err, stage.clear()) }()
+	if err := stage.clone(r); err != nil {
+		return err
+	}
+	last, err := lastVersion(stage.repository)
+	if err != nil {
+		return err
+	}
+	if version == "" {
+		version = next(last)
+	}
+	tags, err := release(stage.repository, version, date, dirs)
+	if err != nil {
+		return err
+	}
+	all, err := modules(stage.repository.dir, dirs)
+	if err != nil {
+		return err
+	}
+	for _, m := range all {
+		if err := stage.publish(m, version); err != nil {
+			return err
+		}
+	}
+	if stage.env, err = stage.environment(); err != nil {
+		return err
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "tag\tzip\tbuild, vet, test\tits user's program\tmodules\tgo.sum\tbinary")
+	for i, m := range all {
+		took, err := stage.check(m, version)
+		if err != nil {
+			return fmt.Errorf("%s: %w", tags[i], err)
+		}
+		zipped, err := os.Stat(stage.zip(m, version))
+		if err != nil {
+			return err
+		}
+		weight, err := stage.consume(m.dir, m.path+"@"+version)
+		if err != nil {
+			return fmt.Errorf("a user of %s: %w", tags[i], err)
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%d kB\t%.0f s\t%s\n", tags[i], zipped.Size()>>10, took.Seconds(), weight)
+	}
+	weight, err := stage.consume("by hand")
+	if err != nil {
+		return fmt.Errorf("go-webauthn by hand: %w", err)
+	}
+	_, _ = fmt.Fprintf(table, "go-webauthn by hand, on Chi\t\t\t%s\n", weight)
+	if err := stage.command("github.com/passkeys-go/passkeys/core/cmd/passkeys", version); err != nil {
+		return fmt.Errorf("the command: %w", err)
+	}
+	_, _ = fmt.Fprintf(table, "go run …/core/cmd/passkeys@%s\t\t\tok\n", version)
+	return table.Flush()
+}
+
+// next is the version after one, for which a break is no reason to wait.
+func next(last string) string {
+	if last == "" {
+		return "v0.1.0"
+	}
+	var major, minor, patch int
+	_, _ = fmt.Sscanf(semver.Canonical(last), "v%d.%d.%d", &major, &minor, &patch)
+	return fmt.Sprintf("v%d.%d.0", major, minor+1)
+}
+
+// theatre is where a rehearsal takes place.
+type theatre struct {
+	repository
+	dir string
+	env []string
+}
+
+// clear removes it, the module cache's read-only folders too.
+func (s theatre) clear() error {
+	err := filepath.WalkDir(s.dir, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && entry.IsDir() {
+			err = os.Chmod(path, 0o700) //nolint:gosec // a folder of our own
+		}
+		return err
+	})
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// clone makes main of what is in a working tree.
+func (s theatre) clone(from repository) error {
+	if _, err := from.git("clone", "--quiet", "--no-checkout", from.dir, s.repository.dir); err != nil {
+		return err
+	}
+	head, err := from.git("rev-parse", "HEAD")
+	if err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"checkout", "--quiet", "-B", "main", head},
+		{"config", "user.name", "rehearsal"}, {"config", "user.email", "rehearsal@example.org"}, {"config", "commit.gpgsign", "false"}, {"config", "tag.gpgsign", "false"},
+	} {
+		if _, err := s.git(args...); err != nil {
+			return err
+		}
+	}
+	files, err := from.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	if err != nil {
+		return err
+	}
+	for name := range strings.SplitSeq(strings.TrimSuffix(files, "\x00"), "\x00") {
+		if err := copyFile(filepath.Join(s.repository.dir, name), filepath.Join(from.dir, name)); err != nil {
+			return err
+		}
+	}
+	if _, err := s.git("add", "--all"); err != nil {
+		return err
+	}
+	changed, err := s.git("status", "--porcelain")
+	if err == nil && changed != "" {
+		_, err = s.git("commit", "--quiet", "--message", "What is not committed yet")
+	}
+	return err
+}
+
+// copyFile makes one file what another is, or is not.
+func copyFile(to, from string) error {
+	text, err := os.ReadFile(from) //nolint:gosec // a file of the repository
+	if errors.Is(err, os.ErrNotExist) {
+		return os.Remove(to)
+	}
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(to, text, info.Mode().Perm()); err != nil { //nolint:gosec // git heeds whether it can be executed
+		return err
+	}
+	return os.Chmod(to, info.Mode().Perm())
+}
+
+// zip is the file of a module proxy that has the module.
+func (s theatre) zip(m module, version string) string { return s.proxied(m, version) + ".zip" }
+
+func (s theatre) proxied(m module, version string) string {
+	escaped, _ := mod.EscapePath(m.path) // a path of ours needs no escape
+	return filepath.Join(s.dir, "proxy", filepath.FromSlash(escaped), "@v", version)
+}
+
+// publish makes of a tag what a module proxy makes of it.
+func (s theatre) publish(m module, version string) error {
+	base, tag := s.proxied(m, version), m.dir+"/"+version
+	if err := os.MkdirAll(filepath.Dir(base), 0o700); err != nil {
+		return err
+	}
+	file, err := os.Create(base + ".zip")
+	if err != nil {
+		return err
+	}
+	err = zip.CreateFromVCS(file, mod.Version{Path: m.path, Version: version}, s.repository.dir, tag, m.dir)
+	if err = errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	gomod, err := s.git("show", tag+":"+m.dir+"/go.mod")
+	if err != nil {
+		return err
+	}
+	info, err := json.Marshal(map[string]any{"Version": version, "Time": time.Now().UTC().Format(time.RFC3339)})
+	if err != nil {
+		return err
+	}
+	return errors.Join(os.WriteFile(base+".mod", []byte(gomod+"\n"), 0o600), os.WriteFile(base+".info", info, 0o600),
+		os.WriteFile(filepath.Join(filepath.Dir(base), "list"), []byte(version+"\n"), 0o600))
+}
+
+// environment is that of somebody who has nothing of ours, and no network.
+func (s theatre) environment() ([]string, error) {
+	out, err := exec.CommandContext(s.ctx, "go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		return nil, err
+	}
+	others := filepath.Join(strings.TrimSpace(string(out)), "cache", "download")
+	url := func(path string) string { return "file://" + filepath.ToSlash(path) }
+	return append(os.Environ(), "GOWORK=off", "GOTOOLCHAIN=local", "GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=", "GOFLAGS=-trimpath", "GOBIN="+filepath.Join(s.dir, "bin"),
+		"GOMODCACHE="+filepath.Join(s.dir, "modules"), "GOPROXY="+url(filepath.Join(s.dir, "proxy"))+","+url(others)), nil
+}
+
+func (s theatre) run(dir string, args ...string) (string, error) {
+	cmd := exec.CommandContext(s.ctx, args[0], args[1:]...) //nolint:gosec // the words are ours
+	cmd.Dir, cmd.Env = dir, s.env
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out), nil
+}
+
+// check builds and tests a module as it was tagged.
+func (s theatre) check(m module, version string) (time.Duration, error) {
+	dir, start := filepath.Join(s.dir, "source", filepath.FromSlash(m.dir)), time.Now()
+	if err := zip.Unzip(dir, mod.Version{Path: m.path, Version: version}, s.zip(m, version)); err != nil {
+		return 0, err
+	}
+	for _, args := range [][]string{{"go", "build", "./..."}, {"go", "vet", "./..."}, {"go", "test", "./..."}} {
+		if _, err := s.run(dir, args...); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(start), nil
+}
+
+//go:embed consumers.txtar
+var consumers string
+
+// weight is what a user's program brings with it.
+type weight struct {
+	modules, sums int
+	binary        int64 // bytes
+}
+
+func (w weight) String() string {
+	return fmt.Sprintf("ok\t%d\t%d lines\t%.1f MB", w.modules, w.sums, float64(w.binary)/1e6)
+}
+
+// consume makes a module of its own that needs these, builds it and tests it.
+func (s theatre) consume(name string, needs ...string) (w weight, err error) {
+	dir := filepath.Join(s.dir, "consumers", strings.NewReplacer("/", "-", " ", "-").Replace(name))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return w, err
+	}
+	for _, file := range txtar.Parse([]byte(consumers)).Files {
+		folder, base := filepath.Split(filepath.FromSlash(file.Name))
+		if folder == "" || filepath.ToSlash(filepath.Clean(folder)) == name { // later ones take the place of earlier
+			if err := os.WriteFile(filepath.Join(dir, base), file.Data, 0o600); err != nil {
+				return w, err
+			}
+		}
+	}
+	others, err := s.others(dir)
+	if err != nil {
+		return w, err
+	}
+	for _, args := range [][]string{
+		{"go", "mod", "init", "example.com/consumer"},
+		slices.Concat([]string{"go", "get"}, needs, others),
+		{"go", "mod", "edit", "-go=1.26.0"},
+		{"go", "build", "-mod=mod", "-o", "consumer", "."},
+		{"go", "test", "-mod=mod", "./..."},
+	} {
+		if _, err := s.run(dir, args...); err != nil {
+			return w, err
+		}
+	}
+	list, err := s.run(dir, "go", "list", "-m", "all")
+	if err != nil {
+		return w, err
+	}
+	sums, err := os.ReadFile(filepath.Join(dir, "go.sum")) //nolint:gosec // a file of our own
+	if err != nil {
+		return w, err
+	}
+	binary, err := os.Stat(filepath.Join(dir, "consumer"))
+	if err != nil {
+		return w, err
+	}
+	return weight{strings.Count(list, "\n") - 1, strings.Count(string(sums), "\n"), binary.Size()}, nil
+}
+
+// others are the modules of others that a program imports, in the versions that the
+// house tests with.
+func (s theatre) others(dir string) (needs []string, err error) {
+	house, err := readMod(s.repository.dir, "conformance/integration")
+	if err != nil {
+		return nil, err
+	}
+	source, err := os.ReadFile(filepath.Join(dir, "handler.go")) //nolint:gosec // a file of our own
+	if err != nil {
+		return nil, err
+	}
+	for _, need := range house.Require {
+		if path := need.Mod.Path; !strings.HasPrefix(path, "github.com/passkeys-go/") && strings.Contains(string(source), `"`+path) {
+			needs = append(needs, path+"@"+need.Mod.Version)
+		}
+	}
+	return needs, nil
+}
+
+// command installs a command by its version, and runs it.
+func (s theatre) command(path, version string) error {
+	if _, err := s.run(s.dir, "go", "install", path+"@"+version); err != nil {
+		return err
+	}
+	_, err := s.run(s.dir, filepath.Join(s.dir, "bin", filepath.Base(path)), "doctor", "-h")
+	return err
+}
