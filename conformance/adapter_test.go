@@ -465,7 +465,7 @@ func TestAdapterFaults(t *testing.T) {
 				once.Do(func() { first, err = find(x) })
 				return first, err
 			}
-		}), "tenants wrong_origin outcome " + everyHook},
+		}), "tenants wrong_origin outcome well-known-unset " + everyHook},
 		{"who answers is found without the response", found(func(find finder) finder {
 			return func(x passkeys.Exchange) (*passkeys.Passkeys, error) {
 				return find(passkeys.Exchange{W: httptest.NewRecorder(), R: x.R})

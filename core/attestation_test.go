@@ -342,7 +342,7 @@ func TestMetadataBLOBIsReadEntryByEntry(t *testing.T) {
 		change(e, inner)
 		return e
 	}
-	unreadable := map[string]any{"userVerificationDetails": []any{[]any{map[string]any{"userVerificationMethod": "pattern_internal", "paDesc": map[string]any{"minComplexity": 34359738368}}}}}
+	unreadable := map[string]any{"userVerificationDetails": []any{[]any{map[string]any{"userVerificationMethod": "pattern_internal", "paDesc": map[string]any{"minComplexity": int64(34359738368)}}}}}
 	for _, row := range []struct {
 		name, says string
 		entry      map[string]any

@@ -252,7 +252,7 @@ func launchSentinel(master int) (*server, error) {
 		return nil, err
 	}
 	if s.owner != nil {
-		if err := os.Chown(file, int(s.owner.Uid), int(s.owner.Gid)); err != nil {
+		if err := os.Chown(file, s.owner.uid, s.owner.gid); err != nil {
 			return nil, err
 		}
 	}

@@ -152,6 +152,9 @@ func closed(db *gorm.DB, err error) error {
 	return pool.Close()
 }
 
+// owner is somebody of the system.
+type owner struct{ uid, gid int }
+
 // server is a process with a directory and a port to itself.
 type server struct {
 	address string // where clients find it: a DSN, or host:port
@@ -160,7 +163,7 @@ type server struct {
 
 	dir    string
 	port   int
-	owner  *syscall.Credential // nil: ours
+	owner  *owner // nil: ours
 	daemon *exec.Cmd
 	exited chan struct{}
 }
@@ -184,10 +187,10 @@ func newServer(name string) (*server, error) {
 		if err != nil {
 			return nil, err
 		}
-		uid, _ := strconv.ParseUint(nobody.Uid, 10, 32)
-		gid, _ := strconv.ParseUint(nobody.Gid, 10, 32)
-		s.owner = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-		if err := os.Chown(s.dir, int(uid), int(gid)); err != nil {
+		uid, _ := strconv.Atoi(nobody.Uid)
+		gid, _ := strconv.Atoi(nobody.Gid)
+		s.owner = &owner{uid, gid}
+		if err := os.Chown(s.dir, uid, gid); err != nil {
 			return nil, err
 		}
 	}
@@ -221,7 +224,7 @@ func (s *server) command(out *os.File, name string, args ...string) *exec.Cmd {
 	if cmd.Err = err; err == nil {
 		cmd.Dir, cmd.Env = s.dir, append(os.Environ(), "HOME="+s.dir)
 		cmd.Stdout, cmd.Stderr = out, out
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner}
+		runAs(cmd, s.owner)
 	}
 	return cmd
 }
@@ -288,7 +291,7 @@ func (s *server) start() error {
 }
 
 // freeze stops the server as it is: who talks to it waits.
-func (s *server) freeze() { s.signal(syscall.SIGSTOP) }
+func (s *server) freeze() { s.signal(sigStop) }
 
 // kill is kill -9, of all the server's processes.
 func (s *server) kill() {
@@ -303,7 +306,7 @@ func (s *server) signal(signal syscall.Signal) {
 	_ = s.daemon.Process.Signal(signal)
 	for _, child := range children {
 		if pid, err := strconv.Atoi(child); err == nil {
-			_ = syscall.Kill(pid, signal)
+			kill(pid, signal)
 		}
 	}
 }
@@ -330,7 +333,7 @@ func (s *server) stop() {
 		// Not kill: PostgreSQL's children would live on for a while. SIGQUIT is
 		// its "immediately", and ends the others as well.
 		_ = s.daemon.Process.Signal(syscall.SIGQUIT)
-		_ = s.daemon.Process.Signal(syscall.SIGCONT) // if a test left it frozen
+		_ = s.daemon.Process.Signal(sigContinue) // if a test left it frozen
 		select {
 		case <-s.exited:
 		case <-time.After(10 * time.Second):

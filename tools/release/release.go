@@ -192,7 +192,7 @@ func sum(r repository, version string, all []module) error {
 			lines = slices.AppendSeq(lines, strings.Lines(string(sums[need])))
 		}
 		slices.Sort(lines)
-		if err := os.WriteFile(name, []byte(strings.Join(slices.Compact(lines), "")), 0o600); err != nil {
+		if err := os.WriteFile(name, []byte(strings.Join(slices.Compact(lines), "")), 0o600); err != nil { //nolint:gosec // below the repository's root
 			return err
 		}
 		if _, err := r.git("add", "--all"); err != nil {
@@ -263,5 +263,5 @@ func editChangelog(root, dir, version, date string) error {
 	if rest != "" {
 		section += "\n"
 	}
-	return os.WriteFile(name, []byte(before+section+rest), 0o600)
+	return os.WriteFile(name, []byte(before+section+rest), 0o600) //nolint:gosec // below the repository's root
 }
