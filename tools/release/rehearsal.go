@@ -273,10 +273,14 @@ func (s theatre) consume(name string, needs ...string) (w weight, err error) {
 	if err != nil {
 		return w, err
 	}
+	require := []string{"go", "mod", "edit", "-go=1.26.0"}
+	for _, need := range others {
+		require = append(require, "-require="+need)
+	}
 	for _, args := range [][]string{
 		{"go", "mod", "init", "example.com/consumer"},
-		slices.Concat([]string{"go", "get"}, needs, others),
-		{"go", "mod", "edit", "-go=1.26.0"},
+		require,
+		slices.Concat([]string{"go", "get"}, needs),
 		{"go", "build", "-mod=mod", "-o", "consumer", "."},
 		{"go", "test", "-mod=mod", "./..."},
 	} {
@@ -299,9 +303,9 @@ func (s theatre) consume(name string, needs ...string) (w weight, err error) {
 	return weight{strings.Count(list, "\n") - 1, strings.Count(string(sums), "\n"), binary.Size()}, nil
 }
 
-// others are the modules of others that a program imports, in the versions that the
-// house tests with.
-func (s theatre) others(dir string) (needs []string, err error) {
+// others are the modules of others that a program imports, and what those need, in the
+// versions that the house tests with: they are on this machine.
+func (s theatre) others(dir string) ([]string, error) {
 	house, err := readMod(s.repository.dir, "conformance/integration")
 	if err != nil {
 		return nil, err
@@ -310,12 +314,28 @@ func (s theatre) others(dir string) (needs []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	list := []string{"list", "-deps", "-f", "{{with .Module}}{{.Path}}@{{.Version}}{{end}}"}
+	none := len(list)
 	for _, need := range house.Require {
-		if path := need.Mod.Path; !strings.HasPrefix(path, "github.com/passkeys-go/") && strings.Contains(string(source), `"`+path) {
-			needs = append(needs, path+"@"+need.Mod.Version)
+		path := need.Mod.Path
+		if at := strings.Index(string(source), `"`+path); at >= 0 && !strings.HasPrefix(path, "github.com/passkeys-go/") {
+			imported, _, _ := strings.Cut(string(source[at+1:]), `"`)
+			list = append(list, imported)
 		}
 	}
-	return needs, nil
+	if len(list) == none {
+		return nil, nil
+	}
+	cmd := exec.CommandContext(s.ctx, "go", list...) //nolint:gosec // the words are ours
+	cmd.Dir = filepath.Join(s.repository.dir, "conformance", "integration")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	needs := strings.Fields(string(out))
+	slices.Sort(needs)
+	return slices.Compact(needs), nil
 }
 
 // command installs a command by its version, and runs it.
