@@ -6,11 +6,11 @@ export GOTOOLCHAIN := local
 
 FUZZTIME ?= 1m
 
-.PHONY: help test check race lint alone rehearse release bench plot fuzz mutants fmt deps
+.PHONY: help test check race lint alone api rehearse release bench plot fuzz mutants fmt deps
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-test: deps lint race alone ## Everything a change must pass; installs what it needs
+test: deps lint api race alone rehearse ## Everything a change must pass; installs what it needs
 
 check: ## Between edits: format, vet, and the tests that need no server; below a minute
 	@unformatted=$$(gofmt -l $(modules)); if [ -n "$$unformatted" ]; then echo "gofmt: $$unformatted"; exit 1; fi
@@ -19,7 +19,7 @@ check: ## Between edits: format, vet, and the tests that need no server; below a
 
 # SQLite is C that was translated: watching each of its memory accesses finds nothing of
 # ours, and takes five times as long as all the rest of a test. Nor does it find anything in
-# what only one goroutine does, for minutes: alone runs that.
+# what only one goroutine does, for minutes: rehearse runs that.
 race: deps ## All tests of all modules together, under the race detector
 	@echo "== All tests, under the race detector: about 5 minutes, the last of them silent"
 	go test -race -gcflags='modernc.org/...=-race=false' -timeout 15m -skip '^($(sequential))$$' work
@@ -35,20 +35,19 @@ lint: bin/golangci-lint ## gofmt, go vet, golangci-lint, and the list of mutants
 	cd tools && GOWORK=off go vet ./... && GOWORK=off ../bin/golangci-lint run ./... && GOWORK=off go run ./mutants -check
 	go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 
-# Nobody imports the last two, and race has run their servers and browsers: that
-# their tests build is enough.
-alone: deps ## Each module by itself, as its importers see it: tidy, vet, test
-	@echo "== Each module by itself: about 2 minutes"
-	@for m in $(modules); do \
-		case " $(released) " in *" $$m "*) tests=. ;; *) tests='^$$' ;; esac; \
-		echo "== $$m alone" && (cd $$m && export GOWORK=off && \
-		go mod tidy -diff && go vet ./... && go test -timeout 15m -run "$$tests" ./...) || exit 1; \
-	done
+alone: deps ## Each module by itself: tidy, vet; and the tests of the tools
+	@echo "== Each module by itself"
+	@for m in $(modules); do echo "$$m" && (cd $$m && export GOWORK=off && go mod tidy -diff && go vet ./...) || exit 1; done
+	cd tools && GOWORK=off go mod tidy -diff && GOWORK=off go test ./...
 
-rehearse: ## A release, in a clone, and all that its users do with it
+api: ## What is exported, against its description and the last tag; with WRITE=1 describe it anew
+	cd tools && GOWORK=off go run ./api $(if $(WRITE),-write) $(if $(VERSION),-version $(VERSION)) $(released)
+
+rehearse: ## A release, in a clone: build and test each module, and its users' programs, from tags alone
+	@echo "== A release, rehearsed in a clone: about 2 minutes"
 	cd tools && GOWORK=off go run ./release -rehearse $(released)
 
-release: ## Commits and tags for VERSION=v0.1.0, to be pushed by hand
+release: api ## Commits and tags for VERSION=v0.1.0, to be pushed by hand
 	cd tools && GOWORK=off go run ./release -version $(VERSION) $(released)
 
 bench: ## The CPU of a sign-in, beside a signature check and hand-written handlers

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -87,6 +88,48 @@ func TestEveryReleasedModuleIsWhole(t *testing.T) {
 				t.Errorf("%s: %s leads nowhere", dir, link[1])
 			} else if file, ours := strings.CutPrefix(link[1], "https://github.com/passkeys-go/passkeys/blob/main/"); ours {
 				read(file)
+			}
+		}
+	}
+}
+
+// Whoever takes one module gets that, its one dependency, and core: no framework or store
+// of the others.
+func TestWhatAModuleBrings(t *testing.T) {
+	theirs := []string{"github.com/gin-gonic/", "github.com/labstack/echo/v4", "github.com/labstack/echo/v5", "github.com/go-chi/", "gorm.io/", "github.com/redis/", "go.opentelemetry.io/"}
+	for _, row := range []struct {
+		module, its string
+		most        int // modules, its own among them
+	}{
+		{"core", "", 30},
+		{"chipasskeys", "github.com/go-chi/", 40},
+		{"ginpasskeys", "github.com/gin-gonic/", 80},
+		{"echopasskeys", "github.com/labstack/echo/v4", 45},
+		{"echopasskeys/echo5", "github.com/labstack/echo/v5", 40},
+		{"gormstore", "gorm.io/", 40},
+		{"redisstore", "github.com/redis/", 40},
+		{"core/otelpasskeys", "go.opentelemetry.io/", 45},
+		{"conformance", "", 30},
+	} {
+		list := func(args ...string) []string {
+			cmd := exec.Command("go", append([]string{"list"}, args...)...)
+			cmd.Dir, cmd.Env = filepath.Join("..", "..", filepath.FromSlash(row.module)), append(os.Environ(), "GOWORK=off")
+			out, err := cmd.Output()
+			if err != nil {
+				t.Fatalf("%s: %v", row.module, err)
+			}
+			return strings.Fields(string(out))
+		}
+		if all := list("-m", "-f", "{{.Path}}", "all"); len(all) > row.most {
+			t.Errorf("%s brings %d modules, and is to bring at most %d", row.module, len(all), row.most)
+		}
+		packages := strings.Join(list("-deps", "./..."), "\n") + "\n"
+		for _, prefix := range theirs {
+			if prefix != row.its && strings.Contains("\n"+packages, "\n"+prefix) {
+				t.Errorf("%s links %s", row.module, prefix)
+			}
+			if prefix == row.its && !strings.Contains("\n"+packages, "\n"+prefix) {
+				t.Errorf("%s does not link %s", row.module, prefix)
 			}
 		}
 	}
