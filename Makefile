@@ -43,8 +43,8 @@ alone: deps ## Each module by itself: tidy, vet; and the tests of the tools
 api: ## What is exported, against its description and the last tag; with WRITE=1 describe it anew
 	cd tools && GOWORK=off go run ./api $(if $(WRITE),-write) $(if $(VERSION),-version $(VERSION)) $(released)
 
-rehearse: ## A release, in a clone: build and test each module, and its users' programs, from tags alone
-	@echo "== A release, rehearsed in a clone: about 2 minutes"
+rehearse: ## A release, in a copy: build and test each module, and its users' programs, from tags alone
+	@echo "== A release, rehearsed in a copy: about 2 minutes"
 	cd tools && GOWORK=off go run ./release -rehearse $(released)
 
 release: api ## Commits and tags for VERSION=v0.1.0, to be pushed by hand

@@ -96,7 +96,7 @@ func TestEveryReleasedModuleIsWhole(t *testing.T) {
 // Whoever takes one module gets that, its one dependency, and core: no framework or store
 // of the others.
 func TestWhatAModuleBrings(t *testing.T) {
-	theirs := []string{"github.com/gin-gonic/", "github.com/labstack/echo/v4", "github.com/labstack/echo/v5", "github.com/go-chi/", "gorm.io/", "github.com/redis/", "go.opentelemetry.io/"}
+	theirs := []string{"github.com/gin-gonic/", "github.com/labstack/echo/v4/", "github.com/labstack/echo/v5/", "github.com/go-chi/", "gorm.io/", "github.com/redis/", "go.opentelemetry.io/"}
 	for _, row := range []struct {
 		module, its string
 		most        int // modules, its own among them
@@ -104,8 +104,8 @@ func TestWhatAModuleBrings(t *testing.T) {
 		{"core", "", 30},
 		{"chipasskeys", "github.com/go-chi/", 40},
 		{"ginpasskeys", "github.com/gin-gonic/", 80},
-		{"echopasskeys", "github.com/labstack/echo/v4", 45},
-		{"echopasskeys/echo5", "github.com/labstack/echo/v5", 40},
+		{"echopasskeys", "github.com/labstack/echo/v4/", 45},
+		{"echopasskeys/echo5", "github.com/labstack/echo/v5/", 40},
 		{"gormstore", "gorm.io/", 40},
 		{"redisstore", "github.com/redis/", 40},
 		{"core/otelpasskeys", "go.opentelemetry.io/", 45},
@@ -120,16 +120,15 @@ func TestWhatAModuleBrings(t *testing.T) {
 			}
 			return strings.Fields(string(out))
 		}
-		if all := list("-m", "-f", "{{.Path}}", "all"); len(all) > row.most {
-			t.Errorf("%s brings %d modules, and is to bring at most %d", row.module, len(all), row.most)
+		modules := list("-m", "-f", "{{.Path}}", "all")
+		if len(modules) > row.most {
+			t.Errorf("%s brings %d modules, and is to bring at most %d", row.module, len(modules), row.most)
 		}
-		packages := strings.Join(list("-deps", "./..."), "\n") + "\n"
-		for _, prefix := range theirs {
-			if prefix != row.its && strings.Contains("\n"+packages, "\n"+prefix) {
-				t.Errorf("%s links %s", row.module, prefix)
-			}
-			if prefix == row.its && !strings.Contains("\n"+packages, "\n"+prefix) {
-				t.Errorf("%s does not link %s", row.module, prefix)
+		for _, found := range slices.Concat(modules, list("-deps", "./...")) {
+			for _, prefix := range theirs {
+				if prefix != row.its && strings.HasPrefix(found+"/", prefix) {
+					t.Errorf("%s brings %s", row.module, found)
+				}
 			}
 		}
 	}

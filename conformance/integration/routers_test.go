@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -130,25 +129,6 @@ func TestRoutersPage(t *testing.T) {
 	for _, block := range blocks {
 		if !strings.Contains(tested.String(), block[1]) {
 			t.Errorf("this is not what is tested:\n%s", block[1])
-		}
-	}
-}
-
-// Whoever uses one Echo has nothing of the other in their list of modules.
-func TestTheTwoEchosDoNotMeet(t *testing.T) {
-	for module, row := range map[string]struct{ own, other string }{
-		"echopasskeys":       {"github.com/labstack/echo/v4 ", "github.com/labstack/echo/v5 "},
-		"echopasskeys/echo5": {"github.com/labstack/echo/v5 ", "github.com/labstack/echo/v4 "},
-	} {
-		list := exec.Command("go", "list", "-m", "all")
-		list.Dir = filepath.Join("..", "..", filepath.FromSlash(module))
-		list.Env = append(os.Environ(), "GOWORK=off")
-		out, err := list.Output()
-		if err != nil {
-			t.Fatalf("%s: %v", module, err)
-		}
-		if all := string(out); !strings.Contains(all, row.own) || strings.Contains(all, row.other) {
-			t.Errorf("%s needs:\n%s", module, all)
 		}
 	}
 }

@@ -8,7 +8,7 @@
 // tested together. It pushes nothing and says what to push; when something fails, the
 // repository is as it was.
 //
-// The second does the first in a clone, offline, and then builds and tests what the
+// The second does the first in a copy, offline, and then builds and tests what the
 // tags hold, as its users will get it.
 package main
 
@@ -28,7 +28,7 @@ func main() {
 	root := flag.String("root", "..", "the repository")
 	version := flag.String("version", "", "of the release, such as v0.1.0; for a rehearsal, by default, the next")
 	date := flag.String("date", time.Now().UTC().Format(time.DateOnly), "of the release")
-	rehearse := flag.Bool("rehearse", false, "try it in a clone")
+	rehearse := flag.Bool("rehearse", false, "try it in a copy")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	err := run(ctx, *root, *version, *date, *rehearse, flag.Args())

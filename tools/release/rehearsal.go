@@ -20,7 +20,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// rehearsal releases what is in the folder, committed or not, in a clone. Then it
+// rehearsal releases what is in the folder, committed or not, in a copy. Then it
 // builds and tests each module, and a program of each module's user, from what a module
 // proxy would make of the tags, with a module cache of its own and without a network.
 // Modules of others come from the cache of this machine.
@@ -29,16 +29,13 @@ func rehearsal(r repository, version, date string, dirs []string, out io.Writer)
 	if err != nil {
 		return err
 	}
-	stage := theatre{repository: repository{r.ctx, filepath.Join(dir, "clone")}, dir: dir}
+	stage := theatre{repository: repository{r.ctx, filepath.Join(dir, "copy")}, dir: dir}
 	defer func() { err = errors.Join(err, stage.clear()) }()
-	if err := stage.clone(r); err != nil {
-		return err
-	}
-	last, err := lastVersion(stage.repository)
-	if err != nil {
+	if err := stage.copy(r); err != nil {
 		return err
 	}
 	if version == "" {
+		last, _ := lastVersion(r) // a folder that is no repository has no tags
 		version = next(last)
 	}
 	tags, err := release(stage.repository, version, date, dirs)
@@ -114,62 +111,50 @@ func (s theatre) clear() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
-// clone makes main of what is in a working tree.
-func (s theatre) clone(from repository) error {
-	if _, err := from.git("clone", "--quiet", "--no-checkout", from.dir, s.repository.dir); err != nil {
-		return err
-	}
-	head, err := from.git("rev-parse", "HEAD")
-	if err != nil {
+// copy makes main of what is in a folder.
+func (s theatre) copy(from repository) error {
+	if err := filepath.WalkDir(from.dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from.dir, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(s.repository.dir, name)
+		switch {
+		case entry.IsDir() && (name == ".git" || name == "bin" || entry.Name() == "node_modules"):
+			return filepath.SkipDir
+		case entry.IsDir():
+			return os.MkdirAll(to, 0o700)
+		case !entry.Type().IsRegular() || name == ".git": // a link to node_modules, a worktree's file
+			return nil
+		}
+		return copyFile(to, path)
+	}); err != nil {
 		return err
 	}
 	for _, args := range [][]string{
-		{"checkout", "--quiet", "-B", "main", head},
-		{"config", "user.name", "rehearsal"}, {"config", "user.email", "rehearsal@example.org"}, {"config", "commit.gpgsign", "false"}, {"config", "tag.gpgsign", "false"},
+		{"init", "--quiet", "--initial-branch=main"}, {"config", "user.name", "rehearsal"}, {"config", "user.email", "rehearsal@example.org"},
+		{"config", "commit.gpgsign", "false"}, {"config", "tag.gpgsign", "false"}, {"add", "--all"}, {"commit", "--quiet", "--message", "What is in the folder"},
 	} {
 		if _, err := s.git(args...); err != nil {
 			return err
 		}
 	}
-	files, err := from.git("ls-files", "-z", "--cached", "--others", "--exclude-standard")
-	if err != nil {
-		return err
-	}
-	for name := range strings.SplitSeq(strings.TrimSuffix(files, "\x00"), "\x00") {
-		if err := copyFile(filepath.Join(s.repository.dir, name), filepath.Join(from.dir, name)); err != nil {
-			return err
-		}
-	}
-	if _, err := s.git("add", "--all"); err != nil {
-		return err
-	}
-	changed, err := s.git("status", "--porcelain")
-	if err == nil && changed != "" {
-		_, err = s.git("commit", "--quiet", "--message", "What is not committed yet")
-	}
-	return err
+	return nil
 }
 
-// copyFile makes one file what another is, or is not.
 func copyFile(to, from string) error {
 	text, err := os.ReadFile(from) //nolint:gosec // a file of the repository
-	if errors.Is(err, os.ErrNotExist) {
-		return os.Remove(to)
-	}
 	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
 		return err
 	}
 	info, err := os.Stat(from)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(to, text, info.Mode().Perm()); err != nil { //nolint:gosec // git heeds whether it can be executed
-		return err
-	}
-	return os.Chmod(to, info.Mode().Perm())
+	return os.WriteFile(to, text, info.Mode().Perm()) //nolint:gosec // git heeds whether it can be executed
 }
 
 // zip is the file of a module proxy that has the module.
