@@ -233,6 +233,7 @@ var proseCommands = map[string]string{
 	"git clone https://github.com/passkeys-go/passkeys": "needs the network, and a repository that is published",
 	"cd passkeys": "goes with it",
 	"make test":   "is what runs this",
+	"make check":  "is a part of it",
 
 	"go run ./examples/gin # or echo, chi, templates; then open http://localhost:8080": "TestEndToEnd runs it",
 	"go run ./examples/gin":                                 "TestEndToEnd runs it",
