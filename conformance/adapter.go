@@ -175,7 +175,7 @@ func adapterRows() []row[*site] {
 		{"tenants", "Who answers is found for each request; an error of that goes out like a hook's, and nobody is internal_error.", tenants},
 		{"hook-headers", "Cookies and headers that a hook sets go out, with success and with an error.", hookHeaders},
 		{"hook-answer", "If a hook writes the response itself, be it a status alone, that is what the client gets.", hookAnswer},
-		{"hook-error", "A hook's *Error goes out with its code and status; any other error is a 500 that says nothing.", hookError},
+		{"hook-error", "A hook's *Error goes out with its code and status; any other error, a nil *Error too, is a 500 that says nothing.", hookError},
 		{"hook-panic", "A panic in a hook is no success, and takes a new credential back.", hookPanic},
 		{"registration-taken-back", "An error of OnRegistered takes the credential back.", registrationTakenBack},
 		{"answer-not-json", "A value of OnAuthenticated that is no JSON is internal_error.", answerNotJSON},
@@ -1385,6 +1385,7 @@ func hookError(c *check, s *site) {
 		{passkeys.ErrForbidden, refused("forbidden")},
 		{&passkeys.Error{Code: "rate_limited", Status: http.StatusTooManyRequests, Message: "Slow down."}, limited},
 		{errors.New("secret"), refused("internal_error")},
+		{(*passkeys.Error)(nil), refused("internal_error")}, // which is not nil
 	} {
 		c.eachHook(s, func(passkeys.Exchange) error { return hook.err }, func(name string, got answer) {
 			c.answers(fmt.Sprintf("%s with the error %v", name, hook.err), got, hook.want)

@@ -52,12 +52,12 @@ func (a *attempt) end(ctx context.Context, err error) error {
 		e := asError(err)
 		event.Type, event.Reason = a.step.failed(), cmp.Or(e.reason, ReasonRequestMalformed)
 		switch {
-		case errors.Is(err, ErrChallengeExpired):
+		case e.Is(ErrChallengeExpired):
 			event.Type = ChallengeExpired
 		case e.reason == ReasonSignCountRegressed:
 			event.Type = CloneSuspected
 		case e.Status >= 500:
-			a.p.logFailure(ctx, string(event.Type), err)
+			a.p.logFailure(ctx, string(event.Type), e)
 		}
 	}
 	a.ended = true

@@ -160,10 +160,12 @@ type Config struct {
 	// what was seen and what was expected. Never a key, a challenge or a token.
 	// Default: slog.Default(), as it is at New.
 	Logger *slog.Logger
-	// Now is the clock. Default: time.Now.
+	// Now is the clock, but for certificates of attestation: whether they are still
+	// good goes by the time of day, whatever Now says. Default: time.Now.
 	Now func() time.Time
 	// Rand is the source of challenges: each is its next 32 bytes. Default:
-	// crypto/rand. Set it in tests only, to replay recorded ceremonies. It must be
+	// crypto/rand. Set it in tests only, to replay recorded ceremonies (those whose
+	// certificates have expired since do not verify: see Now). It must be
 	// safe for concurrent use if the ceremonies are concurrent.
 	Rand io.Reader
 

@@ -14,8 +14,9 @@ import (
 
 // User is whom a passkey is registered for, as the application knows them.
 type User struct {
-	// ID never changes and is nobody else's: 1 to 64 bytes. It becomes the
-	// WebAuthn user handle, which authenticators store and give back at sign-in
+	// ID never changes and is nobody else's: 1 to 64 bytes of valid UTF-8, since JSON
+	// carries no others: encode what is random, as [EncodeID] does. Its bytes become
+	// the WebAuthn user handle, which authenticators store and give back at sign-in
 	// (WebAuthn L3 §14.6.1), so it should be opaque: no e-mail address. And it
 	// should be random: whoever can guess ids can have begin list the passkeys of
 	// each, and recognize those that it lists for a name.
@@ -31,8 +32,8 @@ func (u User) validate() error {
 	switch {
 	case u.ID == "" || len(u.ID) > maxUserID:
 		return ErrConfiguration.explained(fmt.Sprintf("User.ID: %d bytes; must be 1 to %d", len(u.ID), maxUserID))
-	case !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):
-		return ErrConfiguration.explained("User.Name and User.DisplayName must be valid UTF-8")
+	case !utf8.ValidString(u.ID) || !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):
+		return ErrConfiguration.explained("User.ID, User.Name and User.DisplayName must be valid UTF-8")
 	}
 	return nil
 }

@@ -29,6 +29,9 @@ type Error struct {
 // Error returns the code, or for a configuration error what is wrong with which
 // field. It never holds a key, a challenge or a token.
 func (e *Error) Error() string {
+	if e == nil { // a hook, or a store, may return one, which is an error like any other
+		return "passkeys: a nil *Error"
+	}
 	if e.detail != "" {
 		return "passkeys: " + e.detail
 	}
@@ -38,13 +41,18 @@ func (e *Error) Error() string {
 // Is reports whether target is an *Error of the same Code.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
-	return ok && t.Code == e.Code
+	return ok && e != nil && t != nil && t.Code == e.Code
 }
 
 // Unwrap returns the store's own error under [ErrStorageUnavailable], so that
 // context.Canceled and a driver's errors stay reachable, and the hook's own
 // under one that a hook returned. It is nil for everything else.
-func (e *Error) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.cause
+}
 
 // Reason returns the precise cause: for logs and metrics, never for a client.
 // It is empty where Code says all there is.

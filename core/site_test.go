@@ -1153,3 +1153,33 @@ func TestBodiesAreReadStrictly(t *testing.T) {
 	// What we do not know is passed over, and what went before has spent nothing.
 	s.post("/authenticate/finish", `{"later":[{}],"STATE":"x",`+good+`,"later":1,"credential":`+string(credential)+`}`, http.StatusOK)
 }
+
+// nilError is a repository whose every failure is a nil *Error: one that is not nil.
+type nilError struct{ passkeys.CredentialRepository }
+
+func (nilError) Get(context.Context, []byte) (passkeys.Credential, error) {
+	return passkeys.Credential{}, (*passkeys.Error)(nil)
+}
+
+func (nilError) ListByUser(context.Context, string) ([]passkeys.Credential, error) {
+	return nil, (*passkeys.Error)(nil)
+}
+
+func TestANilErrorOfAStore(t *testing.T) {
+	a := passkeytest.New(origin)
+	s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Credentials = nilError{c.Credentials} }).Passkeys)
+	if _, err := a.Create(s.post("/register/begin", "", http.StatusServiceUnavailable)); err == nil {
+		t.Error("a registration begins")
+	}
+	whole := newSite(t, newBench(t).Passkeys)
+	if _, err := a.Create(whole.post("/register/begin", "", http.StatusOK)); err != nil {
+		t.Fatal(err)
+	}
+	begun := s.post("/authenticate/begin", "", http.StatusOK)
+	credential, err := a.Get(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.post("/authenticate/finish", finishBody(t, begun, credential), http.StatusServiceUnavailable)
+	s.do(http.MethodGet, "/credentials", "", http.StatusServiceUnavailable)
+}

@@ -253,7 +253,8 @@ var guards = []guard{
 	{rule: "a new credential is of this relying party", file: "core/registration.go", old: "RPID:              p.cfg.RPID,", new: `RPID:              "",`},
 	{rule: "begin excludes what the user has", file: "core/registration.go", old: "ExcludeCredentials: descriptors(existing),", new: "ExcludeCredentials: descriptors(nil),"},
 	{rule: "a user id has 1 to 64 bytes", file: "core/credential.go", old: `case u.ID == "" || len(u.ID) > maxUserID:`, new: "case false:"},
-	{rule: "a user's names are UTF-8", file: "core/credential.go", old: "case !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):", new: "case false:"},
+	{rule: "a user's names are UTF-8", file: "core/credential.go", old: "|| !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):", new: ":"},
+	{rule: "a user's id is UTF-8", file: "core/credential.go", old: "case !utf8.ValidString(u.ID) || ", new: "case "},
 
 	// Sign-in.
 	{rule: "an unknown credential is said to be so", file: "core/authentication.go", old: "	default:\n		err = ErrCredentialNotFound.because(ReasonCredentialUnknown)\n", new: "	default:\n		err = ErrAssertionVerification.because(ReasonCredentialUnknown)\n"},
@@ -503,9 +504,11 @@ var guards = []guard{
 	{rule: "events are small", file: "core/ceremony.go", old: "if len(a.id) <= maxCredentialID { // a", new: "if true { // a"},
 	{rule: "a ceremony's id is not its challenge", file: "core/audit.go", old: `sum := sha256.Sum256(append([]byte("ceremony "), challenge...))`, new: "_ = sha256.Size\n	sum := challenge"},
 	{rule: "a ceremony's id is not the tag that is stored", file: "core/audit.go", old: `sum := sha256.Sum256(append([]byte("ceremony "), challenge...))`, new: "sum := sha256.Sum256(challenge)"},
-	{rule: "an expiry is told from a failure", file: "core/ceremony.go", old: "		case errors.Is(err, ErrChallengeExpired):\n			event.Type = ChallengeExpired\n", new: ""},
+	{rule: "a nil error of ours is none of those that there are", file: "core/errors.go", old: "return ok && e != nil && t", new: "return ok && t"},
+	{rule: "a nil error of ours has nothing below it", file: "core/errors.go", old: "	if e == nil {\n		return nil\n	}\n	return e.cause", new: "	return e.cause"},
+	{rule: "an expiry is told from a failure", file: "core/ceremony.go", old: "		case e.Is(ErrChallengeExpired):\n			event.Type = ChallengeExpired\n", new: ""},
 	{rule: "a clone is told from a failure", file: "core/ceremony.go", old: "		case e.reason == ReasonSignCountRegressed:\n			event.Type = CloneSuspected\n", new: ""},
-	{rule: "a failure of the server's is logged", file: "core/ceremony.go", old: "			a.p.logFailure(ctx, string(event.Type), err)\n", new: ""},
+	{rule: "a failure of the server's is logged", file: "core/ceremony.go", old: "			a.p.logFailure(ctx, string(event.Type), e)\n", new: ""},
 	{rule: "a client that goes away is no failure", file: "core/ceremony.go", old: "if errors.Is(err, context.Canceled) && ctx.Err() != nil {", new: "if false {"},
 	{rule: "a step goes on in the observer's context", file: "core/ceremony.go", old: "ctx, a.observed = p.cfg.Observer.Observe(ctx, step)", new: "_, a.observed = p.cfg.Observer.Observe(ctx, step)"},
 
