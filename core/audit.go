@@ -173,7 +173,7 @@ func NewSlogAudit(log *slog.Logger) AuditSink {
 		// Its time is the event's.
 		record := slog.NewRecord(e.Time, level, "passkeys: "+string(e.Type), 0)
 		for _, a := range []slog.Attr{
-			slog.String("user_id", e.UserID),
+			slog.String("user_id", idText(e.UserID)),
 			slog.String("actor", e.Actor),
 			slog.String("credential_id", e.CredentialID),
 			slog.String("reason", string(e.Reason)),

@@ -14,15 +14,16 @@ import (
 
 // User is whom a passkey is registered for, as the application knows them.
 type User struct {
-	// ID never changes and is nobody else's: 1 to 64 bytes of valid UTF-8, since JSON
-	// carries no others: encode what is random, as [EncodeID] does. Its bytes become
-	// the WebAuthn user handle, which authenticators store and give back at sign-in
+	// ID never changes and is nobody else's: 1 to 64 bytes. Let them be UTF-8: where
+	// they are not, JSON and logs have them as [EncodeID] does, and the routes that are
+	// given a user's id, those of staff and begin's "userId", find nobody by it. They
+	// become the WebAuthn user handle, which authenticators store and give back at sign-in
 	// (WebAuthn L3 §14.6.1), so it should be opaque: no e-mail address. And it
 	// should be random: whoever can guess ids can have begin list the passkeys of
 	// each, and recognize those that it lists for a name.
 	ID string
 	// Name is what the browser shows to tell accounts apart, such as an e-mail
-	// address. Default: ID.
+	// address. Default: ID, as text.
 	Name string
 	// DisplayName is how the person is called. Default: Name.
 	DisplayName string
@@ -32,15 +33,23 @@ func (u User) validate() error {
 	switch {
 	case u.ID == "" || len(u.ID) > maxUserID:
 		return ErrConfiguration.explained(fmt.Sprintf("User.ID: %d bytes; must be 1 to %d", len(u.ID), maxUserID))
-	case !utf8.ValidString(u.ID) || !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):
-		return ErrConfiguration.explained("User.ID, User.Name and User.DisplayName must be valid UTF-8")
+	case !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):
+		return ErrConfiguration.explained("User.Name and User.DisplayName must be valid UTF-8")
 	}
 	return nil
 }
 
+// idText is a user's id where only text can be.
+func idText(id string) string {
+	if utf8.ValidString(id) {
+		return id
+	}
+	return EncodeID([]byte(id))
+}
+
 // named is u with its defaults, as browsers and authenticators get to know them.
 func (u User) named() User {
-	setDefault(&u.Name, u.ID)
+	setDefault(&u.Name, idText(u.ID))
 	setDefault(&u.DisplayName, u.Name)
 	return u
 }

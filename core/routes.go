@@ -351,7 +351,7 @@ func (t *table[C]) authenticateFinish(ctx context.Context, c C, q request) (any,
 	return struct {
 		Status string `json:"status"`
 		UserID string `json:"userId"`
-	}{"ok", result.UserID}, nil
+	}{"ok", idText(result.UserID)}, nil
 }
 
 // credentialView is a credential as its owner sees it: without the public key.

@@ -1183,3 +1183,34 @@ func TestANilErrorOfAStore(t *testing.T) {
 	s.post("/authenticate/finish", finishBody(t, begun, credential), http.StatusServiceUnavailable)
 	s.do(http.MethodGet, "/credentials", "", http.StatusServiceUnavailable)
 }
+
+// An id of any bytes is answered and logged whole, as text.
+func TestAUserIDThatIsNoText(t *testing.T) {
+	const id, text = "\x00\x06\x9a\x69\xa6\x9a\x4c\x3e\xa5\x6b\x37\xc7\xb3\x8d\x97\x3e", "AAaaaaaaTD6lazfHs42XPg"
+	var log strings.Builder
+	a := passkeytest.New(origin)
+	s := newSite(t, newBench(t, func(c *passkeys.Config) {
+		c.Audit = passkeys.NewSlogAudit(slog.New(slog.NewJSONHandler(&log, nil)))
+	}).Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.GetUser = func(passkeys.Exchange) (passkeys.User, error) { return passkeys.User{ID: id}, nil }
+	})
+	begun := s.post("/register/begin", "", http.StatusOK)
+	if !strings.Contains(string(begun), `"user":{"id":"`+text+`","name":"`+text+`","displayName":"`+text+`"}`) {
+		t.Errorf("begun with %s", begun)
+	}
+	credential, err := a.Create(begun)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.post("/register/finish", finishBody(t, begun, credential), http.StatusOK)
+	begun = s.post("/authenticate/begin", "", http.StatusOK)
+	if credential, err = a.Get(begun); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.post("/authenticate/finish", finishBody(t, begun, credential), http.StatusOK); string(got) != `{"status":"ok","userId":"`+text+`"}` {
+		t.Errorf("signed in as %s", got)
+	}
+	if n := strings.Count(log.String(), `"user_id":"`+text+`"`); n < 2 {
+		t.Errorf("the log has it %d times: %s", n, &log)
+	}
+}

@@ -13,6 +13,7 @@ import (
 // TestConfirmations attacks confirmed operations on every store, with sealed states
 // and with kept ones.
 func TestConfirmations(t *testing.T) {
+	t.Parallel()
 	for _, engine := range engines {
 		t.Run(engine.name, func(t *testing.T) {
 			t.Run("sealed", func(t *testing.T) {

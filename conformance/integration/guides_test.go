@@ -30,6 +30,7 @@ var (
 // commands, its files, and in a browser what it says is there then. So with the program
 // of the README.
 func TestGettingStarted(t *testing.T) {
+	t.Parallel()
 	page := guidePage(t, "docs/getting-started.md")
 	commands := guideShell.FindAllStringSubmatch(page, -1)
 	if len(commands) != 2 {

@@ -265,6 +265,7 @@ func described[C any](d *description, a conformance.Adapter[C]) conformance.Adap
 // those of docs/routers.md see to it in their own tests. All that the document says is
 // exchanged.
 func TestOpenAPI(t *testing.T) {
+	t.Parallel()
 	gin.SetMode(gin.ReleaseMode)
 	d := newDescription(t)
 	exchange := func(x passkeys.Exchange) passkeys.Exchange { return x }

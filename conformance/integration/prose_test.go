@@ -104,6 +104,7 @@ func proseAnchor(heading string) string {
 
 // TestPeopleAreThey: of a user nothing is known, and what they are called is theirs.
 func TestPeopleAreThey(t *testing.T) {
+	t.Parallel()
 	proseFiles(t, []string{".md", ".go", ".js", ".ts", ".html"}, func(name, text string) {
 		if name == "conformance/integration/prose_test.go" {
 			return

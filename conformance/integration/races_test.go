@@ -51,6 +51,7 @@ func onGorm(dialector func(testing.TB) gorm.Dialector) func(testing.TB) stores {
 
 // TestRaces runs a thousand rounds of each race on every store, several at once.
 func TestRaces(t *testing.T) {
+	t.Parallel()
 	withRedis := append(slices.Clone(engines), engine{"redis", func(tb testing.TB) stores {
 		return stores{challenges: redisstore.NewChallenges(redisClient(tb, redisServer(tb)), &redisstore.Options{Prefix: prefix()})}
 	}})

@@ -152,6 +152,7 @@ func TestReadmeScripts(t *testing.T) {
 
 // TestReadme compiles every Go block, and runs those that are tests.
 func TestReadme(t *testing.T) {
+	t.Parallel()
 	here, err := filepath.Abs(".")
 	if err != nil {
 		t.Fatal(err)

@@ -88,6 +88,7 @@ func synced() *passkeytest.Authenticator {
 
 // TestSealed races sign-ins whose states are kept nowhere, on every store.
 func TestSealed(t *testing.T) {
+	t.Parallel()
 	// Of 64 finishes each, all of which have read before one writes, and for each of the two
 	// counters.
 	rounds := map[string]int{"memory": 200, "sqlite": 50, "postgresql": 50, "mariadb": 50, "mariadb-found-rows": 10}

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "test.db")
 	patient := func(milliseconds int) opener {
 		return func(tb testing.TB, config *gorm.Config) *gorm.DB {

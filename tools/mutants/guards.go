@@ -253,8 +253,8 @@ var guards = []guard{
 	{rule: "a new credential is of this relying party", file: "core/registration.go", old: "RPID:              p.cfg.RPID,", new: `RPID:              "",`},
 	{rule: "begin excludes what the user has", file: "core/registration.go", old: "ExcludeCredentials: descriptors(existing),", new: "ExcludeCredentials: descriptors(nil),"},
 	{rule: "a user id has 1 to 64 bytes", file: "core/credential.go", old: `case u.ID == "" || len(u.ID) > maxUserID:`, new: "case false:"},
-	{rule: "a user's names are UTF-8", file: "core/credential.go", old: "|| !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):", new: ":"},
-	{rule: "a user's id is UTF-8", file: "core/credential.go", old: "case !utf8.ValidString(u.ID) || ", new: "case "},
+	{rule: "a user's names are UTF-8", file: "core/credential.go", old: "case !utf8.ValidString(u.Name) || !utf8.ValidString(u.DisplayName):", new: "case false:"},
+	{rule: "a user's id is text where only text can be", file: "core/credential.go", old: "if utf8.ValidString(id) {", new: "if true {"},
 
 	// Sign-in.
 	{rule: "an unknown credential is said to be so", file: "core/authentication.go", old: "	default:\n		err = ErrCredentialNotFound.because(ReasonCredentialUnknown)\n", new: "	default:\n		err = ErrAssertionVerification.because(ReasonCredentialUnknown)\n"},

@@ -30,6 +30,7 @@ type guard struct {
 	rule     string
 	file     string   // below the root
 	old, new string   // within one function
+	at       int      // where the old stands; 0: where it stands once
 	packages []string // whose tests keep the rule; default: the file's own, then core's
 }
 

@@ -87,10 +87,13 @@ func (s *source) offset(p token.Pos) int { return s.set.Position(p).Offset }
 
 // add adds the mutant of a guard.
 func (s *source) add(number int, g guard) error {
-	if n := strings.Count(s.text, g.old); n != 1 {
-		return fmt.Errorf("the guard stands there %d times", n)
+	at := g.at
+	if at == 0 {
+		if n := strings.Count(s.text, g.old); n != 1 {
+			return fmt.Errorf("the guard stands there %d times", n)
+		}
+		at = strings.Index(s.text, g.old)
 	}
-	at := strings.Index(s.text, g.old)
 	i := slices.IndexFunc(s.ast.Decls, func(d ast.Decl) bool {
 		f, ok := d.(*ast.FuncDecl)
 		return ok && s.offset(f.Pos()) <= at && at+len(g.old) <= s.offset(f.End())+1 // and the line break

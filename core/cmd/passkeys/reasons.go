@@ -20,7 +20,7 @@ func words(r passkeys.Reason) (means, then string) {
 	case passkeys.ReasonSessionMismatch:
 		return "begin and finish were in two browser sessions", "have a session before the first begin, and let SessionID return the same at both"
 	case passkeys.ReasonUserInvalid:
-		return "the user breaks the rules of a user", "let the id have 1 to 64 bytes, and all of it be UTF-8"
+		return "the user breaks the rules of a user", "let the id have 1 to 64 bytes, and the names be UTF-8"
 	case passkeys.ReasonUserChanged:
 		return "begin and finish were by two users", "let GetUser name the same user at both ends"
 	case passkeys.ReasonClientDataMalformed:

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"go/ast"
+	"go/token"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// searched are the packages in which nobody need list what refuses.
+var searched = []string{"core", "core/internal/engine", "core/internal/seal", "core/internal/strictjson"}
+
+// find returns a mutant for each condition of core that refuses something, and that no
+// listed guard takes out: an if or a case whose body returns an error, false or what is
+// no success, each part of it that an || or && joins, and each part of a predicate that
+// is returned. What is equivalent is left out, and must be found.
+func find(root string, listed []guard) (found []guard, err error) {
+	seen := map[string]int{}
+	for _, dir := range searched {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range files {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file := path.Join(dir, filepath.Base(name))
+			s, err := parse(root, file)
+			if err != nil {
+				return nil, err
+			}
+			for _, g := range s.refusals(file) {
+				if slices.ContainsFunc(listed, func(l guard) bool { return l.covers(s.text, g) }) {
+					continue
+				}
+				if seen[g.rule]++; seen[g.rule] > 1 {
+					g.rule += fmt.Sprintf(" (%d)", seen[g.rule])
+				}
+				found = append(found, g)
+			}
+		}
+	}
+	for _, e := range equivalent {
+		i := slices.IndexFunc(found, func(g guard) bool { return g.rule == e.rule })
+		if i < 0 {
+			return nil, fmt.Errorf("%s: it is said to be equivalent, and is not there", e.rule)
+		}
+		found = slices.Delete(found, i, i+1)
+	}
+	return found, nil
+}
+
+// covers reports whether a listed guard takes out what a found one does.
+func (g guard) covers(text string, found guard) bool {
+	if g.file != found.file {
+		return false
+	}
+	at := strings.Index(text, g.old)
+	return at >= 0 && at < found.at+len(found.old) && found.at < at+len(g.old)
+}
+
+// refusals are the mutants of a file.
+func (s *source) refusals(file string) (found []guard) {
+	for _, d := range s.ast.Decls {
+		f, ok := d.(*ast.FuncDecl)
+		if !ok || f.Body == nil || !forwardable(f) {
+			continue
+		}
+		add := func(cond ast.Expr, format string) {
+			at := s.offset(cond.Pos())
+			old := s.text[at:s.offset(cond.End())]
+			rule := fmt.Sprintf("%s %s: %s", file, f.Name.Name, strings.Join(strings.Fields(old), " "))
+			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old)})
+		}
+		ast.Inspect(f.Body, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.IfStmt:
+				if refuses(n.Body.List) {
+					parts(n.Cond, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+				}
+			case *ast.SwitchStmt:
+				for _, c := range n.Body.List {
+					c := c.(*ast.CaseClause)
+					for _, e := range c.List {
+						if n.Tag == nil && refuses(c.Body) {
+							parts(e, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+						}
+					}
+				}
+			case *ast.ReturnStmt:
+				for _, e := range n.Results {
+					if b, ok := e.(*ast.BinaryExpr); ok && b.Op == token.LAND {
+						parts(b, token.LAND, func(e ast.Expr) { add(e, "((%s) || true)") })
+					}
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// parts calls f with what an operator joins.
+func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
+	switch b := e.(type) {
+	case *ast.ParenExpr:
+		parts(b.X, op, f)
+		return
+	case *ast.BinaryExpr:
+		if b.Op == op {
+			parts(b.X, op, f)
+			parts(b.Y, op, f)
+			return
+		}
+	}
+	f(e)
+}
+
+// refuses reports whether a body ends by returning what is no success.
+func refuses(body []ast.Stmt) bool {
+	if len(body) == 0 {
+		return false
+	}
+	r, ok := body[len(body)-1].(*ast.ReturnStmt)
+	if !ok || len(r.Results) == 0 {
+		return false
+	}
+	last, ok := r.Results[len(r.Results)-1].(*ast.Ident)
+	return !ok || last.Name != "nil" && last.Name != "true"
+}
+
+// forwardable reports whether a function can go to its copy: all that it takes has names.
+func forwardable(f *ast.FuncDecl) bool {
+	lists := []*ast.FieldList{f.Type.Params}
+	if f.Recv != nil {
+		lists = append(lists, f.Recv)
+	}
+	for _, list := range lists {
+		for _, field := range list.List {
+			if len(field.Names) == 0 || slices.ContainsFunc(field.Names, func(n *ast.Ident) bool { return n.Name == "_" }) {
+				return false
+			}
+		}
+	}
+	return true
+}
