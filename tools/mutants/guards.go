@@ -1,7 +1,7 @@
 package main
 
-// guards are the rules of the design, each as the code that keeps it.
-var guards = []guard{
+// listed are the rules of the design, each as the code that keeps it.
+var listed = []guard{
 	// Client data (WebAuthn L3 §7.1 steps 5 to 11, §7.2 steps 8 to 14).
 	{rule: "client data may begin with a byte order mark", file: "core/internal/engine/clientdata.go", old: `bytes.TrimPrefix(raw, []byte("\ufeff"))`, new: "bytes.TrimPrefix(raw, nil)"},
 	{rule: "client data are JSON", file: "core/internal/engine/clientdata.go", old: ".Present(&c.framed))\n	return c, err", new: ".Present(&c.framed))\n	return c, nil"},

@@ -3,10 +3,12 @@
 // that nothing holds.
 //
 //	go run ./mutants -root .. [-run pattern]
+//	go run ./mutants -root .. -find [-run pattern]
 //	go run ./mutants -root .. -check
 //
-// The second builds and runs nothing: it says in a moment which guards have been
-// rewritten since they were listed.
+// The second takes out what nobody has listed: every condition of core that refuses
+// something. The third builds and runs nothing: it says in a moment which guards have
+// been rewritten since they were listed.
 package main
 
 import (
@@ -49,10 +51,11 @@ const slow = "^(TestEverySingleBitFlip|TestEveryMutationOfTheJSON|TestEveryMembe
 func main() {
 	root := flag.String("root", "..", "the repository")
 	pattern := flag.String("run", "", "only guards whose rule or file matches")
+	unlisted := flag.Bool("find", false, "take out what refuses something and is not listed")
 	check := flag.Bool("check", false, "only see that each guard stands where it is said to")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *root, *pattern, *check)
+	err := run(ctx, *root, *pattern, *unlisted, *check)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -60,13 +63,21 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, root, pattern string, checkOnly bool) error {
+func run(ctx context.Context, root, pattern string, unlisted, checkOnly bool) error {
 	only, err := regexp.Compile(pattern)
 	if err != nil {
 		return err
 	}
 	if root, err = filepath.Abs(root); err != nil {
 		return err
+	}
+	found, err := find(root, listed)
+	if err != nil {
+		return err
+	}
+	guards := listed
+	if unlisted {
+		guards = found
 	}
 	mutated, err := mutate(root, guards)
 	if err != nil || checkOnly {
@@ -77,7 +88,7 @@ func run(ctx context.Context, root, pattern string, checkOnly bool) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	l := lab{root, dir}
+	l := lab{root, dir, guards}
 	var numbers []int
 	var packages []string
 	for i, g := range guards {
@@ -125,7 +136,10 @@ func run(ctx context.Context, root, pattern string, checkOnly bool) error {
 }
 
 // lab builds and runs tests of mutants.
-type lab struct{ root, dir string }
+type lab struct {
+	root, dir string
+	guards    []guard
+}
 
 // build builds the packages' tests once, for all mutants.
 func (l lab) build(ctx context.Context, mutated map[string][]byte, packages []string) error {
@@ -142,7 +156,7 @@ func (l lab) build(ctx context.Context, mutated map[string][]byte, packages []st
 		cmd.Dir = l.root
 		cmd.Env = append(os.Environ(), "GOWORK="+filepath.Join(l.root, "go.work"))
 		if out, err := cmd.CombinedOutput(); err != nil {
-			return fmt.Errorf("the mutants do not build:\n%s", named(string(out)))
+			return fmt.Errorf("the mutants do not build:\n%s", named(l.guards, string(out)))
 		}
 	}
 	return nil

@@ -177,7 +177,7 @@ func writeOverlay(root, dir string, mutated map[string][]byte) (list string, err
 var numbered = regexp.MustCompile(`\S*mutant-(\d+)`)
 
 // named puts rules for the mutants' numbers in the compiler's output.
-func named(out string) string {
+func named(guards []guard, out string) string {
 	return numbered.ReplaceAllStringFunc(out, func(s string) string {
 		n, _ := strconv.Atoi(numbered.FindStringSubmatch(s)[1])
 		return guards[n-1].rule
