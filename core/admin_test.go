@@ -467,3 +467,35 @@ func TestAdminRoutesNeedWhatTheyAsk(t *testing.T) {
 		t.Errorf("without a relying party: %v", err)
 	}
 }
+
+// A store that fails, or cannot be read from end to end, is said to each route.
+func TestAdminRoutesSayWhatFails(t *testing.T) {
+	authorize := func(passkeys.Exchange, passkeys.Action) (string, error) { return anna, nil }
+	b, store := desk(t)
+	s := adminSite(t, b.Passkeys, authorize)
+	for _, row := range []struct{ fails, path string }{
+		{"ListByUser", "/credentials"}, {"Delete", "/revoke"}, {"ListByUser", "/revoke-all"}, {"Get", "/restore"}, {"Scan", "/count"}, {"Scan", "/export"},
+	} {
+		i := slices.IndexFunc(adminRoutes, func(r struct {
+			path, body string
+			action     passkeys.Action
+		}) bool {
+			return r.path == row.path
+		})
+		store.on = row.fails
+		if got := s.post(row.path, adminRoutes[i].body, http.StatusServiceUnavailable); code(got) != "storage_unavailable" {
+			t.Errorf("%s: %s", row.path, got)
+		}
+	}
+	store.on = "Scan"
+	if err := b.Admin(anna).Export(t.Context(), io.Discard); !errors.Is(err, errDown) {
+		t.Errorf("an export: %v", err)
+	}
+	b, _ = desk(t, func(c *passkeys.Config) { c.Credentials = struct{ passkeys.CredentialRepository }{c.Credentials} })
+	s = adminSite(t, b.Passkeys, authorize)
+	for _, path := range []string{"/count", "/export"} {
+		if got := s.post(path, "{}", http.StatusInternalServerError); code(got) != "configuration_error" {
+			t.Errorf("%s: %s", path, got)
+		}
+	}
+}

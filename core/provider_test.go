@@ -373,3 +373,26 @@ func TestObserverHearsTheAuthenticator(t *testing.T) {
 		}
 	}
 }
+
+func TestParseAAGUID(t *testing.T) {
+	const right = "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4"
+	for says, text := range map[string]string{
+		"A digit is no other letter.":      "ga9b8d66-4d01-1d21-3ce4-b6b48cb575d4",
+		"The first part has eight digits.": "ea9b8d6600-4d01-1d21-3ce4-b6b48cb575d4",
+		"The second has four.":             "ea9b8d66-4d0100-1d21-3ce4-b6b48cb575d4",
+		"So has the third.":                "ea9b8d66-4d01-1d2100-3ce4-b6b48cb575d4",
+		"And the fourth.":                  "ea9b8d66-4d01-1d21-3ce400-b6b48cb575d4",
+		"The last has twelve.":             "ea9b8d66-4d01-1d21-3ce4-b6b48cb575d400",
+		"There are no more.":               right + "-00",
+		"Nor fewer.":                       "ea9b8d66-4d01-1d21-3ce4",
+		"They are five.":                   "ea9b8d664d011d213ce4b6b48cb575d4",
+		"There is one.":                    "",
+	} {
+		if a, err := passkeys.ParseAAGUID(text); err == nil || a != (passkeys.AAGUID{}) {
+			t.Errorf("%s %q is %v, %v", says, text, a, err)
+		}
+	}
+	if a, err := passkeys.ParseAAGUID(strings.ToUpper(right)); err != nil || a.String() != right {
+		t.Errorf("%v, %v", a, err)
+	}
+}

@@ -129,8 +129,13 @@ func refuses(body []ast.Stmt) bool {
 	if !ok || len(r.Results) == 0 {
 		return false
 	}
-	last, ok := r.Results[len(r.Results)-1].(*ast.Ident)
-	return !ok || last.Name != "nil" && last.Name != "true"
+	switch last := r.Results[len(r.Results)-1].(type) {
+	case *ast.Ident:
+		return last.Name != "nil" && last.Name != "true"
+	case *ast.BasicLit: // a number is no refusal
+		return last.Kind != token.INT
+	}
+	return true
 }
 
 // forwardable reports whether a function can go to its copy: all that it takes has names.
