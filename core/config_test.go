@@ -60,6 +60,8 @@ func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 		{"an extension in other letters", "Origins", func(c *passkeys.Config) { c.Origins = []string{"Chrome-Extension://x"} }},
 		{"an extension with a blank", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension://x y"} }},
 		{"an extension of 257 characters", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension://" + strings.Repeat("x", 238)} }},
+		{"no scheme", "Origins", func(c *passkeys.Config) { c.Origins = []string{"://x"} }},
+		{"a scheme that begins with a digit", "Origins", func(c *passkeys.Config) { c.Origins = []string{"1password://x"} }},
 		{"a scheme alone", "Origins", func(c *passkeys.Config) { c.Origins = []string{"chrome-extension:"} }},
 		{"http elsewhere than on localhost", "Origins", func(c *passkeys.Config) { c.Origins = []string{"http://example.org"} }},
 		{"http on a name below localhost", "", func(c *passkeys.Config) { c.RPID, c.Origins = "app.localhost", []string{"http://app.localhost:8080"} }},

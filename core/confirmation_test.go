@@ -157,6 +157,18 @@ func TestConfirmation(t *testing.T) {
 }
 
 // Only a passkey of theirs that works can confirm what a user does.
+// Without random bytes there is nothing to confirm with.
+func TestNoConfirmationWithoutChance(t *testing.T) {
+	b, _ := newConfirming(t, func(c *passkeys.Config) { c.Rand = bytes.NewReader(make([]byte, 32)) }) // for the registration
+	_, err := b.BeginConfirmation(t.Context(), alice.ID, transfer)
+	if request, err := b.RequestConfirmation(t.Context(), alice.ID, transfer, 0); request != "" || reason(err) != passkeys.ReasonRandomFailed {
+		t.Errorf("RequestConfirmation: %q, %v", request, err)
+	}
+	if reason(err) != passkeys.ReasonRandomFailed {
+		t.Errorf("BeginConfirmation: %v", err)
+	}
+}
+
 func TestBeginConfirmation(t *testing.T) {
 	b, _ := newConfirming(t)
 	foreign, disabled := b.stored(), b.stored()

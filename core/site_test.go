@@ -1166,6 +1166,9 @@ func (nilError) ListByUser(context.Context, string) ([]passkeys.Credential, erro
 }
 
 func TestANilErrorOfAStore(t *testing.T) {
+	if said := (*passkeys.Error)(nil).Error(); !strings.Contains(said, "nil") {
+		t.Errorf("it says %q", said)
+	}
 	a := passkeytest.New(origin)
 	s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Credentials = nilError{c.Credentials} }).Passkeys)
 	if _, err := a.Create(s.post("/register/begin", "", http.StatusServiceUnavailable)); err == nil {

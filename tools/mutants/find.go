@@ -74,7 +74,8 @@ func (s *source) refusals(file string) (found []guard) {
 			at := s.offset(cond.Pos())
 			old := s.text[at:s.offset(cond.End())]
 			rule := fmt.Sprintf("%s %s: %s", file, f.Name.Name, strings.Join(strings.Fields(old), " "))
-			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old)})
+			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old),
+				packages: slices.Compact([]string{"./" + path.Dir(file), "./core", "./conformance"})})
 		}
 		ast.Inspect(f.Body, func(n ast.Node) bool {
 			switch n := n.(type) {

@@ -46,7 +46,7 @@ func (g guard) asked() []string {
 
 // slow are the tests that are asked only about what survives the others.
 const slow = "^(TestEverySingleBitFlip|TestEveryMutationOfTheJSON|TestEveryMemberHasOneNameAndComesOnce|TestAFlood.*|" +
-	"TestOfManyFinishesOneSucceeds|TestManySignInsWithinOneStatesLife|TestObserverSeesClosedSetsOnly|TestDecoys(TakeAsLong|LookLikeUsers)|TestOracle)$"
+	"TestOfManyFinishesOneSucceeds|TestManySignInsWithinOneStatesLife|TestObserverSeesClosedSetsOnly|TestDecoys(TakeAsLong|LookLikeUsers)|TestOracle|TestAdapterFaults)$"
 
 func main() {
 	root := flag.String("root", "..", "the repository")
