@@ -313,6 +313,21 @@ func TestRefusedByAPage(t *testing.T) {
 	none.post(path, "", http.StatusForbidden)
 }
 
+// What else a hook wants confirmed is not confirmed by a sign-in, however fresh.
+func TestAuthorizeAsksForAnOperation(t *testing.T) {
+	b, _ := newConfirming(t)
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.Authorize = func(x passkeys.Exchange, user passkeys.User, _ passkeys.Action) error {
+			_, err := b.VerifyProof(x.R.Context(), "", passkeys.ProofCheck{UserID: user.ID, Operation: transfer})
+			return err
+		}
+		h.AuthenticatedAt = func(passkeys.Exchange) time.Time { return b.clock.Now() }
+	})
+	if r := refusedBy(t, s.post("/register/begin", "", http.StatusForbidden)); r.Confirm.Operation != transfer.Name || r.Confirm.Request == "" {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestFreshWithin(t *testing.T) {
 	b, phone := newConfirming(t)
 	within, at, joined := time.Duration(0), time.Time{}, error(nil)
