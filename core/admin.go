@@ -151,7 +151,7 @@ func (a Admin) Export(ctx context.Context, w io.Writer) error {
 	}
 	return a.p.walk(ctx, s, func(page []Credential) error {
 		records, err := a.p.records(ctx, page)
-		if err != nil || len(records) == 0 {
+		if len(records) == 0 {
 			return err
 		}
 		var lines bytes.Buffer

@@ -214,8 +214,8 @@ func EncodeID(id []byte) string { return base64.RawURLEncoding.EncodeToString(id
 // spelling; for any other text, padded or with a line break, the error is
 // [ErrInvalidRequest].
 func DecodeID(text string) ([]byte, error) {
-	id, err := strictjson.DecodeBase64URL(text)
-	if err != nil || len(id) == 0 || len(id) > maxCredentialID {
+	id, _ := strictjson.DecodeBase64URL(text) // nothing, where it is none
+	if len(id) == 0 || len(id) > maxCredentialID {
 		return nil, ErrInvalidRequest.because(ReasonRequestMalformed)
 	}
 	return id, nil

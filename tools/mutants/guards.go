@@ -481,7 +481,7 @@ var listed = []guard{
 	{rule: "FindUser's error is an error", file: "core/routes.go", old: "	r.UserID, err = t.hooks.FindUser(c, typed)\n	return r, err\n", new: "	r.UserID, _ = t.hooks.FindUser(c, typed)\n	return r, nil\n"},
 	{rule: "CanonicalName decides the spelling", file: "core/routes.go", old: "if t.hooks.CanonicalName != nil {", new: "if false {"},
 	{rule: "OnAuthenticated's error is an error", file: "core/routes.go", old: "		if err != nil {\n			return nil, hookError(ctx, q.p.cfg.Logger, \"OnAuthenticated\", err)\n		}\n", new: "		_ = err\n"},
-	{rule: "an id is not empty", file: "core/audit.go", old: "|| len(id) == 0 ||", new: "||"},
+	{rule: "an id is not empty", file: "core/audit.go", old: "if len(id) == 0 || len(id) > maxC", new: "if len(id) > maxC"},
 	{rule: "an id is 1,023 bytes at most", file: "core/audit.go", old: "|| len(id) > maxCredentialID {\n		return nil, ErrInvalidRequest", new: "{\n		return nil, ErrInvalidRequest"},
 	{rule: "routes need GetUser", file: "core/routes.go", old: "if h.GetUser == nil {", new: "if false {"},
 	{rule: "routes need somebody who answers", file: "core/routes.go", old: "if resolve == nil {", new: "if false {"},
