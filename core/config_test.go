@@ -15,6 +15,12 @@ import (
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 )
 
+func TestNewSaysWhatIsMissing(t *testing.T) {
+	if _, err := passkeys.New(passkeys.Config{}); err == nil || !strings.Contains(err.Error(), `RPID: "" must be set`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestNewNamesTheFieldThatIsWrong(t *testing.T) {
 	for _, row := range []struct {
 		name  string

@@ -104,7 +104,7 @@ func (d *decoys) nobody(name string) string {
 }
 
 // somebody reports whether a challenge is for a user, not for nobody.
-func somebody(userID string) bool { return userID != "" && len(userID) <= maxUserID }
+func somebody(userID string) bool { return len(userID) <= maxUserID }
 
 // credentials are the passkeys of the user who does not exist.
 func (d *decoys) credentials(name string) []Credential {
