@@ -422,3 +422,14 @@ func ExampleLimiter() {
 	// it passes
 	// rate_limited 1m0s
 }
+
+// Staff is let in by the application: no limiter is asked about them.
+func TestStaffIsNotLimited(t *testing.T) {
+	l := &asking{wait: time.Hour}
+	b := newBench(t, func(c *passkeys.Config) { c.Limiter = l })
+	s := adminSite(t, b.Passkeys, func(passkeys.Exchange, passkeys.Action) (string, error) { return anna, nil })
+	s.post("/count", "{}", http.StatusOK)
+	if len(l.asked) != 0 {
+		t.Errorf("asked about %+v", l.asked)
+	}
+}
