@@ -156,7 +156,6 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
-// Only a passkey of theirs that works can confirm what a user does.
 // Without random bytes there is nothing to confirm with.
 func TestNoConfirmationWithoutChance(t *testing.T) {
 	b, _ := newConfirming(t, func(c *passkeys.Config) { c.Rand = bytes.NewReader(make([]byte, 32)) }) // for the registration
@@ -167,8 +166,12 @@ func TestNoConfirmationWithoutChance(t *testing.T) {
 	if reason(err) != passkeys.ReasonRandomFailed {
 		t.Errorf("BeginConfirmation: %v", err)
 	}
+	if _, err := b.VerifyProof(t.Context(), "", passkeys.ProofCheck{UserID: alice.ID, Operation: transfer}); reason(err) != passkeys.ReasonRandomFailed {
+		t.Errorf("VerifyProof, which would ask for one: %v", err)
+	}
 }
 
+// Only a passkey of theirs that works can confirm what a user does.
 func TestBeginConfirmation(t *testing.T) {
 	b, _ := newConfirming(t)
 	foreign, disabled := b.stored(), b.stored()

@@ -60,9 +60,6 @@ func asKept(c Credential) Credential {
 
 // stored is a time to the precision that every store keeps.
 func stored(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
 	return t.UTC().Truncate(time.Microsecond)
 }
 

@@ -24,20 +24,16 @@ type Ceremony[Options CreationOptions | RequestOptions] struct {
 // the two where there is one.
 func (c Ceremony[Options]) MarshalJSON() ([]byte, error) {
 	options := []byte("null")
-	var err error
 	if c.PublicKey != nil {
-		options, err = any(c.PublicKey).(json.Marshaler).MarshalJSON()
+		var err error
+		if options, err = any(c.PublicKey).(json.Marshaler).MarshalJSON(); err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	rest, err := json.Marshal(struct {
+	rest, _ := json.Marshal(struct { // strings always marshal
 		Mediation string `json:"mediation,omitempty"`
 		State     string `json:"state"`
 	}{c.Mediation, c.State})
-	if err != nil {
-		return nil, err
-	}
 	rest[0] = ','
 	return slices.Concat([]byte(`{"publicKey":`), options, rest), nil
 }

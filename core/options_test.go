@@ -62,6 +62,10 @@ func TestExtraAddsAndDoesNotReplace(t *testing.T) {
 			t.Errorf("%q in request options: %v", name, err)
 		}
 	}
+	// Of a ceremony whose options are none there is nothing, not even a half.
+	if got, err := (passkeys.Ceremony[passkeys.RequestOptions]{PublicKey: &passkeys.RequestOptions{Extra: map[string]json.RawMessage{"rpId": []byte("1")}}}).MarshalJSON(); got != nil || err == nil {
+		t.Errorf("a ceremony: %s, %v", got, err)
+	}
 	// Nor can a value break out of its place.
 	for _, value := range []string{``, ` `, `{`, `1,"challenge":"AAAA"`, `1}`, `"`} {
 		if got, err := json.Marshal(passkeys.RequestOptions{Extra: map[string]json.RawMessage{"later": []byte(value)}}); err == nil {

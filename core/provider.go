@@ -234,7 +234,7 @@ func (p *Providers) name(a AAGUID) string {
 // cleanProvider returns a name as it is shown, and whether it is one.
 func cleanProvider(name string) (string, bool) {
 	name = norm.NFC.String(strings.TrimSpace(name))
-	return name, name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxProviderName &&
+	return name, name != "" && utf8.RuneCountInString(name) <= maxProviderName &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 

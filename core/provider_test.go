@@ -168,6 +168,7 @@ func TestParseProviders(t *testing.T) {
 		{"an entry of null", "Nor does that.", `{"` + bitwarden + `":null}`, ""},
 		{"a name of null", "Nor does that.", of("null"), ""},
 		{"a number", "It is no text.", of("7"), ""},
+		{"a name and a number", "It is one of them too many.", `{"` + bitwarden + `":{"name":"Our vault","name":7}}`, ""},
 		{"an empty name", "It cannot be seen.", of(`""`), ""},
 		{"a name of space", "It cannot be seen.", of(`" \t"`), ""},
 		{"a line break", "A name is one line.", of(`"Our\nvault"`), ""},

@@ -8,6 +8,8 @@ var equivalent = []struct{ rule, why string }{
 	{"core/config.go New: err != nil (2)", "to draw a key fails only where the system has no random numbers, and then Go ends the program"},
 	{"core/decoys.go newDecoys: err != nil", "likewise"},
 	{"core/decoys.go newDecoys: err != nil (2)", "a key that was just drawn is on its curve"},
+	{"core/options.go withExtra: err != nil", "what did not marshal is no object, which the next condition sees"},
+	{"core/options.go withExtra: err != nil (2)", "what was just marshalled is an object"},
 	{"core/guard.go guarded: answered(w)", "the next hook's answer is looked for where this one's is, and the guarded handler is not asked either"},
 	{"core/guard.go freshly: !ok", "what is no error of ours is a nil one there, which the next condition sees"},
 }

@@ -10,17 +10,36 @@ import (
 	"strings"
 )
 
-// searched are the packages in which nobody need list what refuses.
-var searched = []string{"core", "core/internal/engine", "core/internal/seal", "core/internal/strictjson"}
+// searched are the packages in which nobody need list what refuses, and those whose tests
+// are asked.
+var searched = []struct {
+	dir   string
+	asked []string
+}{
+	{"core", []string{"./core", "./conformance"}},
+	{"core/internal/engine", []string{"./core/internal/engine", "./core", "./conformance"}},
+	{"core/internal/seal", []string{"./core/internal/seal", "./core", "./conformance"}},
+	{"core/internal/strictjson", []string{"./core/internal/strictjson", "./core", "./conformance"}},
+	{"core/importer", []string{"./core/importer"}},
+	{"core/cmd/passkeys", []string{"./core/cmd/passkeys"}},
+	{"core/otelpasskeys", []string{"./core/otelpasskeys", "./conformance/integration ^TestOpenTelemetry"}},
+	{"ginpasskeys", []string{"./ginpasskeys"}},
+	{"echopasskeys", []string{"./echopasskeys"}},
+	{"echopasskeys/echo5", []string{"./echopasskeys/echo5"}},
+	{"chipasskeys", []string{"./chipasskeys"}},
+	{"gormstore", []string{"./gormstore", "./conformance/integration ^Test(SQLite|PostgreSQL|MariaDB)$"}},
+	{"redisstore", []string{"./redisstore"}},
+	{"examples/internal/app", []string{"./examples/internal/app"}},
+}
 
-// find returns a mutant for each condition of core that refuses something, and that no
+// find returns a mutant for each condition that refuses something, and that no
 // listed guard takes out: an if or a case whose body returns an error, false or what is
 // no success, each part of it that an || or && joins, and each part of a predicate that
 // is returned. What is equivalent is left out, and must be found.
 func find(root string, listed []guard) (found []guard, err error) {
 	seen := map[string]int{}
-	for _, dir := range searched {
-		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(dir), "*.go"))
+	for _, p := range searched {
+		files, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(p.dir), "*.go"))
 		if err != nil {
 			return nil, err
 		}
@@ -28,12 +47,12 @@ func find(root string, listed []guard) (found []guard, err error) {
 			if strings.HasSuffix(name, "_test.go") {
 				continue
 			}
-			file := path.Join(dir, filepath.Base(name))
+			file := path.Join(p.dir, filepath.Base(name))
 			s, err := parse(root, file)
 			if err != nil {
 				return nil, err
 			}
-			for _, g := range s.refusals(file) {
+			for _, g := range s.refusals(file, p.asked) {
 				if slices.ContainsFunc(listed, func(l guard) bool { return l.covers(s.text, g) }) {
 					continue
 				}
@@ -63,8 +82,8 @@ func (g guard) covers(text string, found guard) bool {
 	return at >= 0 && at < found.at+len(found.old) && found.at < at+len(g.old)
 }
 
-// refusals are the mutants of a file.
-func (s *source) refusals(file string) (found []guard) {
+// refusals are the mutants of a file, about which the packages are asked.
+func (s *source) refusals(file string, asked []string) (found []guard) {
 	for _, d := range s.ast.Decls {
 		f, ok := d.(*ast.FuncDecl)
 		if !ok || f.Body == nil || !forwardable(f) {
@@ -74,8 +93,7 @@ func (s *source) refusals(file string) (found []guard) {
 			at := s.offset(cond.Pos())
 			old := s.text[at:s.offset(cond.End())]
 			rule := fmt.Sprintf("%s %s: %s", file, f.Name.Name, strings.Join(strings.Fields(old), " "))
-			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old),
-				packages: slices.Compact([]string{"./" + path.Dir(file), "./core", "./conformance"})})
+			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old), packages: asked})
 		}
 		ast.Inspect(f.Body, func(n ast.Node) bool {
 			switch n := n.(type) {

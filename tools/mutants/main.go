@@ -33,7 +33,7 @@ type guard struct {
 	file     string   // below the root
 	old, new string   // within one function
 	at       int      // where the old stands; 0: where it stands once
-	packages []string // whose tests keep the rule; default: the file's own, then core's
+	packages []string // whose tests keep the rule, and after a space which; default: all of the file's own, then core's
 }
 
 // asked are the packages whose tests are run, one after the other.
@@ -147,8 +147,9 @@ func (l lab) build(ctx context.Context, mutated map[string][]byte, packages []st
 	if err != nil {
 		return err
 	}
-	builds := [][]string{{"build", "-gcflags=-e", "./core/..."}} // which names all that do not
+	builds := [][]string{append([]string{"build", "-gcflags=-e"}, mutatedPackages(mutated)...)} // which names all that do not
 	for _, p := range packages {
+		p, _, _ := strings.Cut(p, " ")
 		builds = append(builds, []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", l.binary(p), p})
 	}
 	for _, args := range builds {
@@ -162,6 +163,15 @@ func (l lab) build(ctx context.Context, mutated map[string][]byte, packages []st
 	return nil
 }
 
+// mutatedPackages are those of the files, as the go command takes them.
+func mutatedPackages(files map[string][]byte) (packages []string) {
+	for file := range files {
+		packages = append(packages, "./"+path.Dir(file))
+	}
+	slices.Sort(packages)
+	return slices.Compact(packages)
+}
+
 func (l lab) binary(pkg string) string {
 	return filepath.Join(l.dir, strings.ReplaceAll(pkg[2:], "/", "-")+".test")
 }
@@ -171,7 +181,15 @@ func (l lab) binary(pkg string) string {
 func (l lab) kill(ctx context.Context, n int, packages []string) (killer string, err error) {
 	for _, which := range []string{"-test.skip", "-test.run"} {
 		for _, pkg := range packages {
-			cmd := exec.CommandContext(ctx, l.binary(pkg), "-test.failfast", "-test.timeout=3m", which, slow) //nolint:gosec // which build has built
+			args := []string{"-test.failfast", "-test.timeout=3m", which, slow}
+			pkg, only, some := strings.Cut(pkg, " ")
+			if some {
+				args = append(args, "-test.run", only)
+			}
+			if some && which == "-test.run" { // they have been asked
+				continue
+			}
+			cmd := exec.CommandContext(ctx, l.binary(pkg), args...) //nolint:gosec // which build has built
 			cmd.Dir = filepath.Join(l.root, pkg)
 			cmd.Env = append(os.Environ(), numberVariable+"="+strconv.Itoa(n))
 			out, err := cmd.CombinedOutput()
