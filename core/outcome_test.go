@@ -498,6 +498,9 @@ func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 	if _, err := b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{}); !errors.Is(err, passkeys.ErrStorageUnavailable) {
 		t.Errorf("begin without a challenge store: %v", err)
 	}
+	if _, err := b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice}); !errors.Is(err, passkeys.ErrStorageUnavailable) {
+		t.Errorf("begin of a registration without one: %v", err)
+	}
 	whole := newBench(t)
 	a := passkeytest.New(origin)
 	whole.mustRegister(a)

@@ -71,12 +71,11 @@ func (c Credential) MarshalJSON() ([]byte, error) {
 func (c *Credential) UnmarshalJSON(b []byte) error {
 	bad := func(what string) error { return fmt.Errorf("%w: record: %s", ErrInvalidCredential, what) }
 	var members map[string]json.RawMessage
-	if json.Unmarshal(b, &members) != nil || members == nil {
-		return bad("no JSON object")
-	}
-	version := 0
-	if json.Unmarshal(members["v"], &version) != nil || version < 1 || version > recordVersion {
-		return bad("a version that cannot be read here")
+	_ = json.Unmarshal(b, &members)
+	version := 0 // of what is no object, or has none
+	_ = json.Unmarshal(members["v"], &version)
+	if version < 1 || version > recordVersion {
+		return bad("no JSON object of a version that can be read here")
 	}
 	delete(members, "v")
 	var read Credential

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"runtime"
 	"sync"
 	"testing"
@@ -389,6 +390,52 @@ func (w *writes) Update(ctx context.Context, c passkeys.Credential) error {
 func (w *writes) Delete(ctx context.Context, userID string, id []byte) error {
 	w.n++
 	return w.CredentialRepository.Delete(ctx, userID, id)
+}
+
+// unlisted is a store that cannot list, from the nth time on.
+type unlisted struct {
+	writes
+	from int
+}
+
+func (u *unlisted) ListByUser(ctx context.Context, userID string) ([]passkeys.Credential, error) {
+	if u.from--; u.from < 0 {
+		return nil, errDown
+	}
+	return u.CredentialRepository.ListByUser(ctx, userID)
+}
+
+// Where the server cannot see what a user has, it stores nothing and takes nothing away.
+func TestNothingIsDoneUnseen(t *testing.T) {
+	store := &unlisted{from: 1000}
+	b := newBench(t, func(c *passkeys.Config) {
+		store.CredentialRepository = c.Credentials
+		c.Credentials = store
+	})
+	first := b.mustRegister(passkeytest.New(origin))
+	r := b.create(passkeytest.New(origin))
+	for _, row := range []struct {
+		says         string
+		from, writes int
+	}{
+		{"It sees that there is room before it stores one.", 0, 0},
+		{"It sees that nobody else has stored one too many, or takes theirs back.", 1, 2},
+	} {
+		store.n, store.from = 0, row.from
+		_, err := b.FinishRegistration(context.Background(), r)
+		b.refused(err, passkeys.ErrStorageUnavailable, passkeys.ReasonStorageFailed)
+		store.from = 1000
+		if list, err := b.Credentials(context.Background(), alice.ID); err != nil || len(list) != 1 || store.n != row.writes {
+			t.Errorf("%s %d passkeys, %d writes, %v", row.says, len(list), store.n, err)
+		}
+	}
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.HasOtherSignIn = func(passkeys.Exchange, passkeys.User) (bool, error) { return false, nil }
+	})
+	store.n, store.from = 0, 0
+	if answer := s.do(http.MethodDelete, "/credentials/"+passkeys.EncodeID(first.ID), "", http.StatusServiceUnavailable); store.n != 0 {
+		t.Errorf("It may be the last: %s, %d writes", answer, store.n)
+	}
 }
 
 // What fails writes nothing, and spends nothing.

@@ -59,6 +59,7 @@ func TestWellKnownIsChecked(t *testing.T) {
 		{"An application.", "", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"A1B2C3D4E5.org.example.my-app"} }},
 		{"A bundle alone.", "Apple", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"org.example.app"} }},
 		{"A team alone.", "Apple", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"A1B2C3D4E5"} }},
+		{"A team of nine.", "Apple", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"A1B2C3D4E.org.example"} }},
 		{"A team in lower case.", "Apple", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"a1b2c3d4e5.org.example"} }},
 		{"A bundle with a space.", "Apple", func(c *passkeys.Config) { c.WellKnown.Apple = []string{"A1B2C3D4E5.org example"} }},
 		{"A page.", "", func(c *passkeys.Config) { c.WellKnown.Enroll = "https://example.org:8443/add?from=manager" }},

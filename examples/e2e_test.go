@@ -6,9 +6,12 @@ package examples_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +25,7 @@ import (
 	"github.com/glebarez/sqlite"
 	"github.com/passkeys-go/passkeys/conformance/integration/browser"
 	passkeys "github.com/passkeys-go/passkeys/core"
+	"github.com/passkeys-go/passkeys/core/passkeytest"
 	"github.com/passkeys-go/passkeys/gormstore"
 	"gorm.io/gorm"
 )
@@ -60,6 +64,86 @@ func TestEndToEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What one browser begins no other finishes: each example says which of them a request
+// is from.
+func TestCeremoniesStayInTheirBrowser(t *testing.T) {
+	programs := t.TempDir()
+	build := exec.Command("go", "build", "-o", programs, "./gin", "./echo", "./chi", "./templates")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build the examples: %v\n%s", err, out)
+	}
+	for _, framework := range []string{"gin", "echo", "chi", "templates"} {
+		t.Run(framework, func(t *testing.T) {
+			program := start(t, filepath.Join(programs, framework))
+			authenticator := passkeytest.New(program.url)
+			anns, anothers := &site{t, program.url, jar(t)}, &site{t, program.url, jar(t)}
+			if framework == "templates" {
+				anns.post("/sign-up", "application/x-www-form-urlencoded", "username=ann", http.StatusOK)
+			} else {
+				anns.post("/api/signup", "application/json", `{"username":"ann"}`, http.StatusNoContent)
+			}
+			anns.finish("register", anns.begin("register", authenticator.Create), http.StatusOK)
+			signIn := anns.begin("authenticate", authenticator.Get)
+			if got := anothers.finish("authenticate", signIn, http.StatusBadRequest); !strings.Contains(got, "challenge_not_found") {
+				t.Errorf("in another browser: %s", got)
+			}
+			anns.finish("authenticate", signIn, http.StatusOK)
+		})
+	}
+}
+
+// site is an example's, as one browser without scripts sees it.
+type site struct {
+	t      *testing.T
+	url    string
+	client *http.Client
+}
+
+func jar(t *testing.T) *http.Client {
+	t.Helper()
+	cookies, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &http.Client{Jar: cookies}
+}
+
+func (s *site) post(path, mediaType, body string, want int) string {
+	s.t.Helper()
+	response, err := s.client.Post(s.url+path, mediaType, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != want {
+		s.t.Fatalf("POST %s: %d, %v: %s", path, response.StatusCode, err, answer)
+	}
+	return string(answer)
+}
+
+// begin returns the body that finishes what it has begun.
+func (s *site) begin(ceremony string, respond func(options []byte) (json.RawMessage, error)) string {
+	s.t.Helper()
+	var begun struct {
+		PublicKey json.RawMessage
+		State     string
+	}
+	if err := json.Unmarshal([]byte(s.post("/auth/passkeys/"+ceremony+"/begin", "", "", http.StatusOK)), &begun); err != nil {
+		s.t.Fatal(err)
+	}
+	credential, err := respond(begun.PublicKey)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return fmt.Sprintf(`{"state":%q,"credential":%s}`, begun.State, credential)
+}
+
+func (s *site) finish(ceremony, body string, want int) string {
+	s.t.Helper()
+	return s.post("/auth/passkeys/"+ceremony+"/finish", "application/json", body, want)
 }
 
 // TestFloodIsStemmed sends more begins than one address may, each with another

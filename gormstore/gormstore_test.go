@@ -1,9 +1,12 @@
 package gormstore_test
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -301,6 +304,101 @@ func (d database) QueryContext(context.Context, string, ...any) (*sql.Rows, erro
 func (d database) QueryRowContext(context.Context, string, ...any) *sql.Row { panic("has no error") }
 
 func (d database) BeginTx(context.Context, *sql.TxOptions) (*sql.Tx, error) { return nil, d() }
+
+// script is a database that answers every query with the same rows, and one of its
+// statements with an error.
+type script struct {
+	columns []string
+	rows    [][]driver.Value
+	end     error // instead of the last row's end
+	fail    int   // the number of the statement; 0: none
+	err     error
+
+	asked, next int
+}
+
+func (s *script) Connect(context.Context) (driver.Conn, error) { return s, nil }
+func (s *script) Driver() driver.Driver                        { return nil }
+func (s *script) Prepare(string) (driver.Stmt, error)          { return nil, errors.New("not prepared") }
+func (s *script) Begin() (driver.Tx, error)                    { return s, nil }
+func (s *script) Commit() error                                { return nil }
+func (s *script) Rollback() error                              { return nil }
+func (s *script) Close() error                                 { return nil }
+func (s *script) Columns() []string                            { return s.columns }
+
+func (s *script) ask() error {
+	if s.asked++; s.asked == s.fail {
+		return s.err
+	}
+	return nil
+}
+
+func (s *script) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), s.ask()
+}
+
+func (s *script) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+	s.next = 0
+	return s, s.ask()
+}
+
+func (s *script) Next(to []driver.Value) error {
+	if s.next == len(s.rows) {
+		return cmp.Or(s.end, io.EOF)
+	}
+	copy(to, s.rows[s.next])
+	s.next++
+	return nil
+}
+
+func (s *script) open(t *testing.T, dialect string) *gorm.DB {
+	t.Helper()
+	pool := sql.OpenDB(s)
+	t.Cleanup(func() { _ = pool.Close() })
+	return open(t, dialect, pool)
+}
+
+// A migration ends where a statement fails, be it one that only looks.
+func TestMigrateEndsWhereItFails(t *testing.T) {
+	errDriver := errors.New("the driver's own")
+	for dialect, statements := range map[string]int{"sqlite": 14, "mysql": 13} {
+		for n := 1; ; n++ {
+			s := &script{fail: n, err: errDriver}
+			err := gormstore.Migrate(s.open(t, dialect))
+			if s.asked < n {
+				if n <= statements || err != nil {
+					t.Errorf("%s: %d statements, %v", dialect, n-1, err)
+				}
+				break
+			}
+			if !errors.Is(err, errDriver) {
+				t.Errorf("%s: statement %d fails: %v", dialect, n, err)
+			}
+		}
+	}
+}
+
+// Nothing that cannot be read is taken for what is zero in it.
+func TestWhatCannotBeRead(t *testing.T) {
+	row := slices.Repeat([]driver.Value{"x"}, 25)
+	for name, call := range calls((&script{columns: make([]string, len(row)), rows: [][]driver.Value{row}}).open(t, "sqlite")) {
+		switch name {
+		case "Get", "ListByUser", "Scan":
+			if err := call(t.Context()); err == nil || !strings.Contains(err.Error(), "Scan") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// A list of what has expired that breaks off is no list.
+func TestDeleteExpiredBreaksOff(t *testing.T) {
+	errLost := errors.New("connection lost")
+	s := &script{columns: []string{"handle_hash"}, rows: [][]driver.Value{{[]byte("1")}}, end: errLost}
+	if n, err := gormstore.NewChallenges(s.open(t, "mysql")).DeleteExpired(t.Context()); n != 0 || !errors.Is(err, errLost) || s.asked != 1 {
+		t.Errorf("%d deleted, %v, in %d statements", n, err, s.asked)
+	}
+}
 
 type dialector struct {
 	tests.DummyDialector

@@ -169,7 +169,7 @@ func (s *Challenges) take(ctx context.Context, key string) ([]byte, error) {
 	var refused redis.Error
 	if !s.script.Load() {
 		value, err := s.client.GetDel(ctx, key).Bytes()
-		if err == nil || errors.Is(err, redis.Nil) || !errors.As(err, &refused) {
+		if errors.Is(err, redis.Nil) || !errors.As(err, &refused) { // it is none, or the connection's
 			return value, err
 		}
 	}

@@ -100,6 +100,10 @@ func TestErrors(t *testing.T) {
 		ctx, cancel = context.WithCancel(t.Context())
 	}
 	cancel()
+	limiter := redisstore.NewLimiter(answering(t, func(context.Context, redis.Cmder) error { return errClient }), nil)
+	if _, err := limiter.Take(t.Context(), passkeys.Limit{Route: "/register/begin"}); !errors.Is(err, errClient) {
+		t.Errorf("Take: %v, want the client's error within", err)
+	}
 }
 
 func TestPrefix(t *testing.T) {

@@ -59,11 +59,8 @@ func (c cells) put(column string, value cell) error {
 // members are the members of a JSON object, as cells.
 func members(object []byte) (cells, error) {
 	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(object, &raw); err != nil {
-		return nil, err
-	}
-	if raw == nil {
-		return nil, errors.New("null")
+	if _ = json.Unmarshal(object, &raw); raw == nil { // no JSON, no object, or null
+		return nil, errValue
 	}
 	c := make(cells, len(raw))
 	for name, value := range raw {
@@ -71,9 +68,7 @@ func members(object []byte) (cells, error) {
 		switch value[0] {
 		case 'n':
 		case '"':
-			if err := json.Unmarshal(value, &v.text); err != nil {
-				return nil, err
-			}
+			_ = json.Unmarshal(value, &v.text) // which has just been read as text
 		case '[', '{':
 			v.json = value
 		default:
@@ -128,7 +123,7 @@ func (c cell) octets() ([]byte, error) {
 			Type string
 			Data json.RawMessage
 		}
-		if json.Unmarshal(array, &buffer) != nil || buffer.Type != "Buffer" {
+		if _ = json.Unmarshal(array, &buffer); buffer.Type != "Buffer" {
 			return nil, errValue
 		}
 		array = buffer.Data

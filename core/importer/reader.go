@@ -84,7 +84,7 @@ func (r *reader) cell(column string) cell {
 // at returns a column, or a member of the object that is in one.
 func (c cells) at(path string) cell {
 	name, rest, nested := strings.Cut(path, ".")
-	if !nested || c == nil {
+	if !nested {
 		return c[named(name)]
 	}
 	inner, _ := members(c[named(name)].json)

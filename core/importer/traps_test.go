@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -57,6 +60,8 @@ var traps = []struct {
 	{"base64: line breaks", "As text with line breaks is none.", importer.BetterAuth, better, `"{id}"`, `"\n{id}"`, "refused id_invalid credentialID", ""},
 	{"base64: bits left over", "One value has one text.", importer.BetterAuth, better, `{id}`, `AB`, "refused id_invalid credentialID", ""},
 	{"base64: too much padding", "Padding is to four.", importer.BetterAuth, better, `{id}`, `AA=`, "refused id_invalid credentialID", ""},
+	{"base64: and what is none", "Damage at the end is damage.", importer.BetterAuth, better, `{id}`, `{id}*`, "refused id_invalid credentialID", ""},
+	{"base64: an array", "JavaScript writes bytes as numbers there too.", importer.BetterAuth, better, `"{key64}"`, `[{keyoctets}]`, "imported", ""},
 	{"base64 is not hexadecimal", "The column says which it is: hexadecimal is good base64 of another key.", importer.BetterAuth, better, `{key64}`, `{keyx}`, "refused key_invalid publicKey", ""},
 	{"bytes: psql", `Where a column is bytes, \x means hexadecimal.`, importer.PyWebAuthn, python, `"{idx}"`, `"\\x{idx}"`, "imported", ""},
 	{"bytes: mysql", "So does 0x.", importer.PyWebAuthn, python, `{idx}`, `0x{idx}`, "imported", ""},
@@ -67,7 +72,8 @@ var traps = []struct {
 	{"bytes: an array of other numbers", "Which must be those of bytes.", importer.SimpleWebAuthn, simple, `"{key}"`, `[256]`, "refused key_invalid cred_public_key", ""},
 	{"bytes: an array of numbers that are too large", "Not to what is left of others.", importer.SimpleWebAuthn, simple, `"{key}"`, `[{keyover}]`, "refused key_invalid cred_public_key", ""},
 	{"bytes: an array of text", "Nor to letters.", importer.SimpleWebAuthn, simple, `"{key}"`, `["a"]`, "refused key_invalid cred_public_key", ""},
-	{"bytes: an object", "A Buffer is the only object.", importer.SimpleWebAuthn, simple, `"{key}"`, `{"type":"Blob","data":[1]}`, "refused key_invalid cred_public_key", ""},
+	{"bytes: an object", "A Buffer is the only object.", importer.SimpleWebAuthn, simple, `"{key}"`, `{"type":"Blob","data":[{keyoctets}]}`, "refused key_invalid cred_public_key", ""},
+	{"bytes: an array of bytes and text", "Text among them is no byte.", importer.SimpleWebAuthn, simple, `"{id}"`, `[1,2,"a"]`, "refused id_invalid cred_id", ""},
 
 	// Ids and keys.
 	{"no id", "A passkey without an id is none.", importer.SimpleWebAuthn, simple, `"{id}"`, `null`, "refused id_invalid cred_id", ""},
@@ -76,6 +82,7 @@ var traps = []struct {
 	{"no key", "Nor is one without a key.", importer.SimpleWebAuthn, simple, `"{key}"`, `""`, "refused key_invalid cred_public_key", ""},
 	{"a key off its curve", "It could never verify a signature.", importer.SimpleWebAuthn, simple, `{key}`, `{keyoff}`, "refused key_invalid cred_public_key", ""},
 	{"a key and a byte", "What follows a key is no part of it.", importer.PyWebAuthn, python, `{keyx}`, `{keyx}00`, "refused key_invalid credential_public_key", ""},
+	{"a key with a member twice", "Nor is it two keys.", importer.PyWebAuthn, python, `{keyx}`, `{keytwice}`, "refused key_invalid credential_public_key", ""},
 	{"a key in another order", "A key is kept in canonical CBOR, whatever it came in.", importer.PyWebAuthn, python, `{keyx}`, `{keyorder}`, "imported", `"publicKey":"{key}"`},
 	{"a key of another algorithm", "ES256K is none of ours.", importer.PyWebAuthn, python, `{keyx}`, `{keyk1}`, "refused key_invalid credential_public_key", ""},
 	{"a key as PEM", "A key is COSE.", importer.SimpleWebAuthn, simple, `"{key}"`, `"-----BEGIN PUBLIC KEY-----"`, "refused key_invalid cred_public_key", ""},
@@ -126,9 +133,11 @@ var traps = []struct {
 	{"an attestation for another", "Some say it in the attestation object alone.", importer.SpringSecurity, spring, `{objectx}`, `{objectother}`, "refused rp_id_differs attestation_object", ""},
 	{"an attestation of another key", "One of another credential says nothing.", importer.SpringSecurity, spring, `"credential_id":"{id}"`, `"credential_id":"AAAA"`, "imported !aaguid_unknown", ""},
 	{"an attestation that cannot be read", "And one that is damaged nothing, but for the model.", importer.SpringSecurity, spring, `{objectx}`, `ff`, "imported !aaguid_unknown", ""},
+	{"an attestation with a member twice", "Nor one that says two things.", importer.SpringSecurity, spring, `{objectx}`, `{objecttwice}`, "imported !aaguid_unknown", ""},
 	{"Auth0's other methods", "The list has them all.", importer.Auth0, auth0, `"type":"passkey"`, `"type":"webauthn-roaming"`, "refused not_a_passkey type", ""},
 	{"not confirmed", "A registration that was not finished is none.", importer.Auth0, auth0, `"type"`, `"confirmed":false,"type"`, "refused not_a_passkey confirmed", ""},
 	{"secondary", "A second factor does not become a first.", importer.Auth0, auth0, `"type"`, `"usage":["secondary"],"type"`, "refused second_factor usage", ""},
+	{"primary, and no word", "A list that is damaged says nothing.", importer.Auth0, auth0, `"type"`, `"usage":["primary",7],"type"`, "refused second_factor usage", ""},
 	{"mfa_only", "Nor Hanko's.", importer.Hanko, hanko, `"mfa_only":false`, `"mfa_only":true`, "refused second_factor mfa_only", ""},
 	{"is_mfa", "Nor those of its passkeys server.", importer.HankoPasskeys, hankoPass, `"is_mfa":false`, `"is_mfa":true`, "refused second_factor is_mfa", ""},
 	{"another type", "A source is of public keys.", importer.WebAuth, webauth, `public-key`, `password`, "refused not_a_passkey type", ""},
@@ -142,6 +151,7 @@ var traps = []struct {
 	{"PostgreSQL's list", "Or PostgreSQL's.", importer.SimpleWebAuthn, simple, `["usb"]`, `"{usb,\"smart-card\"}"`, "imported", `"transports":["usb","smart-card"]`},
 	{"an empty list of PostgreSQL's", "{} is none.", importer.SimpleWebAuthn, simple, `["usb"]`, `"{}"`, "imported", `"signCount":5,"deviceName"`},
 	{"a list of something else", "What is no list of words is left out.", importer.SimpleWebAuthn, simple, `["usb"]`, `[1]`, "imported !transport_unknown", `"signCount":5,"deviceName"`},
+	{"a list of words and something else", "Also where it is one in part.", importer.SimpleWebAuthn, simple, `["usb"]`, `["usb",1]`, "imported !transport_unknown", `"signCount":5,"deviceName"`},
 	{"an AAGUID as a UUID", "A model is a UUID,", importer.SimpleWebAuthn, simple, `"name"`, `"aaguid":"EA9B8D66-4D01-1D21-3CE4-B6B48CB575D4","name"`, "imported", `"aaguid":"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4"`},
 	{"an AAGUID as 16 bytes", "or 16 bytes,", importer.SimpleWebAuthn, simple, `"name"`, `"aaguid":"\\xea9b8d664d011d213ce4b6b48cb575d4","name"`, "imported", `"aaguid":"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4"`},
 	{"an AAGUID as base64", "or those in base64.", importer.SimpleWebAuthn, simple, `"name"`, `"aaguid":"6puNZk0BHSE85La0jLV11A==","name"`, "imported", `"aaguid":"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4"`},
@@ -168,6 +178,8 @@ var traps = []struct {
 	{"Go's zero", "Or from before there were computers.", importer.SimpleWebAuthn, simple, `"name"`, `"last_used":"0001-01-01T00:00:00Z","name"`, "imported !time_unknown", `"createdAt":"2030-01-01T00:00:00.000000Z","version"`},
 
 	// Rows.
+	{"a column without a name", "It is not the one that a system does not have.", importer.SimpleWebAuthn, simple, `"name"`, `"":"7","name"`, "imported", ""},
+	{"null", "A row that is null is none.", importer.SimpleWebAuthn, `[null]`, `x`, `x`, "refused row_malformed", ""},
 	{"no object", "A row is an object.", importer.SimpleWebAuthn, `[7]`, `x`, `x`, "refused row_malformed", ""},
 	{"a column twice", "Which is the counter?", importer.SimpleWebAuthn, simple, `"counter"`, `"COUNTER":0,"counter"`, "refused row_malformed", ""},
 	{"no JSON in the column", "Half a document is none.", importer.Laravel, `{"user_id":"alice-id","credential_id":"{id}","credential":"{"}`, `x`, `x`, "refused row_malformed credential", ""},
@@ -178,6 +190,9 @@ var traps = []struct {
 	{"authenticator data alone", "And more than a part of one.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordbase64}`, "refused value_malformed record", ""},
 	{"no credential", "It is of a registration.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordsignin}`, "refused value_malformed record", ""},
 	{"cut off", "And whole.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}"`, `{recordcut}"`, "refused value_malformed record", ""},
+	{"and what is none", "And ends where it ends.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{record}*`, "refused value_malformed record", ""},
+	{"on two lines", "A record is one line.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{record}\n`, "refused value_malformed record", ""},
+	{"a record without an id", "A passkey without an id is none.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordnobody}`, "refused id_invalid record", ""},
 	{"an unknown parameter", "What is not known is skipped.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordparameters}`, "imported", `"transports":["hybrid","internal"]`},
 	{"the record of another relying party", "A record has the hash of its relying party's id.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordother}`, "refused rp_id_differs record", ""},
 	{"a key off its curve in a record", "A record's key is held to the same.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordoff}`, "refused key_invalid record", ""},
@@ -210,12 +225,18 @@ func (d device) special() *strings.Replacer {
 	return strings.NewReplacer(
 		"{keystd}", base64.RawStdEncoding.EncodeToString(key), "{keyurl=}", base64.URLEncoding.EncodeToString(key),
 		"{keyoff}", passkeys.EncodeID(off), "{keyorder}", fmt.Sprintf("%x", reordered), "{keyk1}", k1,
+		"{objecttwice}", fmt.Sprintf("a4%x63666d74646e6f6e65", d.object[1:]),
+		"{keytwice}", fmt.Sprintf("a6%x%x", key[1:], key[len(key)-35:]),
 		"{id1023}", passkeys.EncodeID(make([]byte, 1023)), "{id1024}", passkeys.EncodeID(make([]byte, 1024)),
 		"{objectother}", fmt.Sprintf("%x", other),
 		"{recordother}", data(at(0, 1)), "{recordoff}", data(at(-1, 1)), "{recordflags}", data(at(32, 0x10)),
 		"{keyover}", strings.Replace(d.octets(), "165", "421", 1),
 		"{recordbase64}", strings.TrimPrefix(d.record(), "$webauthn$v=1$transports=internal$"),
 		"{recordsignin}", data(func(b []byte) []byte { b[32] = 1; return b[:37] }),
+		"{recordnobody}", data(func(b []byte) []byte {
+			b[53], b[54] = 0, 0
+			return slices.Delete(b, 55, 55+len(d.ID))
+		}),
 		"{recordcut}", data(func(b []byte) []byte { return b[:len(b)-1] }),
 		"{recordparameters}", strings.Replace(d.record(), "transports=internal", "x=1,transports=hybrid+internal,y=", 1),
 	)
@@ -490,7 +511,14 @@ func TestWhatEndsARun(t *testing.T) {
 	}
 }
 
-// What is not one of the above is a file.
+func TestAPipeNeedsATemporaryFile(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "gone"))
+	source := importer.Source{System: importer.SimpleWebAuthn, Reader: io.MultiReader(strings.NewReader("[]"))}
+	if _, err := importer.Import(t.Context(), source, passkeys.NewMemoryCredentials(), options); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v; want that there is no such folder", err)
+	}
+}
+
 func TestFiles(t *testing.T) {
 	d := register(t, "h", key)
 	good := d.file(simple)

@@ -17,19 +17,17 @@ var searched = []struct {
 	asked []string
 }{
 	{"core", []string{"./core", "./conformance"}},
-	{"core/internal/engine", []string{"./core/internal/engine", "./core", "./conformance"}},
+	{"core/internal/engine", []string{"./core/internal/engine", "./core", "./core/importer", "./conformance"}},
 	{"core/internal/seal", []string{"./core/internal/seal", "./core", "./conformance"}},
 	{"core/internal/strictjson", []string{"./core/internal/strictjson", "./core", "./conformance"}},
 	{"core/importer", []string{"./core/importer"}},
 	{"core/cmd/passkeys", []string{"./core/cmd/passkeys"}},
-	{"core/otelpasskeys", []string{"./core/otelpasskeys", "./conformance/integration ^TestOpenTelemetry"}},
 	{"ginpasskeys", []string{"./ginpasskeys"}},
 	{"echopasskeys", []string{"./echopasskeys"}},
 	{"echopasskeys/echo5", []string{"./echopasskeys/echo5"}},
 	{"chipasskeys", []string{"./chipasskeys"}},
 	{"gormstore", []string{"./gormstore", "./conformance/integration ^Test(SQLite|PostgreSQL|MariaDB)$"}},
 	{"redisstore", []string{"./redisstore"}},
-	{"examples/internal/app", []string{"./examples/internal/app"}},
 }
 
 // find returns a mutant for each condition that refuses something, and that no

@@ -40,7 +40,7 @@ var listed = []guard{
 	{rule: "the attestation object is CBOR", file: "core/internal/engine/engine.go", old: "if webauthncbor.Unmarshal(r.AttestationObject, object) != nil {", new: "if webauthncbor.Unmarshal(r.AttestationObject, object) != nil && false {"},
 	{rule: "authenticator data of a registration are read whole", file: "core/internal/engine/engine.go", old: "if auth.Unmarshal(object.RawAuthData) != nil ||", new: "if auth.Unmarshal(object.RawAuthData) != nil && false ||"},
 	{rule: "a registration brings a credential", file: "core/internal/engine/engine.go", old: "!= nil || !auth.Flags.HasAttestedCredentialData() {", new: "!= nil {"},
-	{rule: "the credential's id is the attested one", file: "core/internal/engine/engine.go", old: "|| !slices.Equal(id, r.RawID) {", new: "{"},
+	{rule: "the credential's id is the attested one", file: "core/internal/engine/engine.go", old: "if !slices.Equal(auth.AttData.CredentialID, r.RawID) {", new: "if false {"},
 	{rule: "a key is 4,096 bytes at most", file: "core/internal/engine/engine.go", old: "if err != nil || len(cose) > 4096 {", new: "if err != nil {"},
 	{rule: "an Ed25519 key is checked", file: "core/internal/engine/engine.go", old: "if !validEd25519(k.XCoord) {", new: "if false {"},
 	{rule: "an Ed25519 key is a point", file: "core/internal/engine/ed25519.go", old: "return big.Jacobi(square.Mod(square, p), p) == 1", new: "return big.Jacobi(square.Mod(square, p), p) < 2"},

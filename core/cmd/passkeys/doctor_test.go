@@ -20,6 +20,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	passkeys "github.com/passkeys-go/passkeys/core"
@@ -227,6 +228,7 @@ func TestDoctor(t *testing.T) {
 			})
 		}}, "PROBLEM", "have lost their Cache-Control"},
 		{"another mount", "The routes are elsewhere.", patient{args: []string{"-mount", "/passkeys"}}, "PROBLEM", "answers 404, and not as the routes do"},
+		{"a mount that is none", "There is nothing to ask.", patient{args: []string{"-mount", "/%zz"}}, "PROBLEM", "answers 0, and not as the routes do"},
 		{"a limiter", "It says for how long.", patient{around: answering("/auth/passkeys/authenticate/begin", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Retry-After", "7")
 			passkeys.WriteError(w, r, passkeys.ErrRateLimited)
@@ -257,10 +259,25 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctorNeedsASite(t *testing.T) {
-	for _, args := range [][]string{{"doctor"}, {"doctor", "example.org"}, {"doctor", "ftp://example.org"}, {"doctor", site, site}, {"doctor", "-ca", "none.pem", site}} {
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("empty.pem", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]string{
+		"":                              "URL is missing",
+		"example.org":                   "URL is missing",
+		"ftp://example.org":             "URL is missing",
+		"https:///sign-in":              "URL is missing",
+		"https://[":                     "URL is missing",
+		site + " " + site:               "URL is missing",
+		"-frobnicate " + site:           "not defined: -frobnicate",
+		"-ca none.pem " + site:          "open none.pem",
+		"-ca empty.pem " + site:         "empty.pem: no certificate in it",
+		"-mount /auth -connect " + site: "URL is missing",
+	} {
 		var out, stderr bytes.Buffer
-		if status := run(args, streams{strings.NewReader(""), &out, &stderr}); status != failed || stderr.Len() == 0 {
-			t.Errorf("%v: %d %s", args, status, &stderr)
+		if status := run(append([]string{"doctor"}, strings.Fields(args)...), streams{strings.NewReader(""), &out, &stderr}); status != failed || !strings.Contains(stderr.String(), want) {
+			t.Errorf("%s: %d %s", args, status, &stderr)
 		}
 	}
 	t.Setenv("PASSKEYS_RP_ID", "example.org")
@@ -311,6 +328,15 @@ func TestExplain(t *testing.T) {
 		}
 		return fmt.Sprintf(`{"state":%q,"credential":%s}`, r.State, credential)
 	}
+	signIn := capture(nil, true)
+	var sent struct{ Credential struct{ ID string } }
+	if err := json.Unmarshal([]byte(signIn), &sent); err != nil {
+		t.Fatal(err)
+	}
+	id, err := passkeys.DecodeID(sent.Credential.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
 	client := func(f func(*passkeytest.ClientData)) func(*passkeytest.Authenticator) {
 		return func(a *passkeytest.Authenticator) {
 			a.Alter = func(c *passkeytest.ClientData, _ *passkeytest.AuthenticatorData) { f(c) }
@@ -332,6 +358,7 @@ func TestExplain(t *testing.T) {
 		{"with keys of the user's", "Refuses them, and prints none.", strings.Replace(capture(nil, true), `"clientExtensionResults":{`, `"clientExtensionResults":{"prf":{"results":{"first":"c2VjcmV0a2V5"}}`, 1), refused, []string{"prf_results_present"}},
 		{"of another library", "Its challenge is too short.", capture(client(func(c *passkeytest.ClientData) { c.Challenge = "AAAA" }), true), refused, []string{"the challenge has 3 bytes"}},
 		{"of no browser's", "Has no client data.", `{"id":"AAAA","response":{}}`, refused, []string{"the challenge has 0 bytes"}},
+		{"with a long id", "Has none that is ours.", strings.Replace(signIn, passkeys.EncodeID(id), passkeys.EncodeID(make([]byte, 1024)), 2), refused, []string{"ID: 1024 bytes"}},
 		{"not one", "Is no JSON.", "<html>", failed, []string{"this is no credential"}},
 	} {
 		var out, stderr bytes.Buffer
@@ -345,6 +372,35 @@ func TestExplain(t *testing.T) {
 		if status != row.status || strings.Contains(said, "c2VjcmV0a2V5") || strings.Contains(said, secret) {
 			t.Errorf("%s: status %d:\n%s", row.name, status, said)
 		}
+	}
+}
+
+func TestExplainNeedsAFile(t *testing.T) {
+	for name, value := range map[string]string{"PASSKEYS_RP_ID": "example.org", "PASSKEYS_RP_NAME": "Example", "PASSKEYS_EXPECTED_ORIGINS": site, "PASSKEYS_SECRET": secret} {
+		t.Setenv(name, value)
+	}
+	explained := func(in io.Reader, args ...string) (int, string) {
+		var out, stderr bytes.Buffer
+		status := run(append([]string{"explain"}, args...), streams{in, &out, &stderr})
+		return status, out.String() + stderr.String()
+	}
+	for _, row := range []struct {
+		args []string
+		in   io.Reader
+		want string
+	}{
+		{[]string{"-frobnicate"}, strings.NewReader("{}"), "not defined: -frobnicate"},
+		{[]string{"none.json", "another.json"}, strings.NewReader("{}"), `"another.json" is one file too many`},
+		{[]string{"none.json"}, strings.NewReader("{}"), "open none.json"},
+		{nil, io.MultiReader(strings.NewReader("{}"), iotest.ErrReader(io.ErrClosedPipe)), io.ErrClosedPipe.Error()},
+	} {
+		if status, said := explained(row.in, row.args...); status != failed || !strings.Contains(said, row.want) {
+			t.Errorf("%v: %d %s; want %s", row.args, status, said, row.want)
+		}
+	}
+	t.Setenv("PASSKEYS_EXPECTED_ORIGINS", "http://example.org")
+	if status, said := explained(strings.NewReader("{}")); status != failed || !strings.Contains(said, "PASSKEYS_EXPECTED_ORIGINS") {
+		t.Errorf("without a configuration: %d %s", status, said)
 	}
 }
 

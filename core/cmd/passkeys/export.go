@@ -43,8 +43,6 @@ func exportRecords(flags *flag.FlagSet, args []string, std streams) (int, error)
 			UserHandle string `json:"user_handle,omitempty"`
 			Record     string `json:"record"`
 		}{c.UserID, passkeys.EncodeID(c.UserHandle), record}
-		if err := json.NewEncoder(out).Encode(line); err != nil {
-			return failed, err
-		}
+		_ = json.NewEncoder(out).Encode(line) // what cannot be written, Flush says
 	}
 }

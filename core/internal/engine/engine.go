@@ -140,15 +140,12 @@ func (rp *RelyingParty) VerifyAssertion(r *AssertionResponse, challenge, publicK
 // more of the relying party than its id: the browser has seen to it that the page
 // was one of its domain.
 func VerifyAlone(rpID string, r *AssertionResponse, challenge, publicKey []byte) error {
-	c, err := parseClientData(r.ClientDataJSON)
-	if err != nil {
-		return fail(ClientDataMalformed)
-	}
 	if _, err := checkPublicKey(publicKey); err != nil { // here it is the caller's word
 		return err
 	}
+	c, _ := parseClientData(r.ClientDataJSON) // what is wrong with them is found again
 	rp := RelyingParty{ID: rpID, Origins: []string{c.origin}, TopOrigins: []string{c.topOrigin}}
-	_, err = rp.VerifyAssertion(r, challenge, publicKey, false)
+	_, err := rp.VerifyAssertion(r, challenge, publicKey, false)
 	return err
 }
 
@@ -185,8 +182,7 @@ func (rp *RelyingParty) VerifyAttestation(r *AttestationResponse, challenge []by
 	if err := rp.checkAuthenticatorData(auth, require); err != nil {
 		return nil, err
 	}
-	id := auth.AttData.CredentialID
-	if len(id) == 0 || len(id) > 1023 || !slices.Equal(id, r.RawID) {
+	if !slices.Equal(auth.AttData.CredentialID, r.RawID) { // which is not empty
 		return nil, fail(CredentialIDInvalid)
 	}
 	algorithm, err := checkPublicKey(auth.AttData.CredentialPublicKey)

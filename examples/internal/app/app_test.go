@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -343,6 +344,36 @@ func TestDeleteAccount(t *testing.T) {
 	}
 }
 
+// A database that does not answer has not said that there is no account: nothing is done.
+func TestADatabaseThatIsDownIsNoAnswer(t *testing.T) {
+	a, store := newTestAppWithStore(t)
+	anns := a.browser(t)
+	ann := a.signUp(t, anns, "Ann")
+	store.add(t, ann.ID)
+	pool, err := a.accounts.db.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = pool.Close()
+	for what, f := range map[string]func() error{
+		"BeginSignUp":   func() error { return a.BeginSignUp(a.browser(t), netip.Addr{}, "Bob") },
+		"CurrentUser":   func() error { _, err := a.CurrentUser(anns); return err },
+		"Authenticated": func() error { _, err := a.Authenticated(a.browser(t), ann.ID); return err },
+		"FindUser":      func() error { _, err := a.FindUser(anns, "Ann"); return err },
+		"Me":            func() error { _, err := a.Me(anns); return err },
+		"Registered":    func() error { return a.Registered(anns, ann) },
+		"DeleteAccount": func() error { _, err := a.DeleteAccount(anns); return err },
+	} {
+		err := f()
+		if _, ours := errors.AsType[*passkeys.Error](err); err == nil || ours {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n := store.count(t, ann.ID); n != 1 {
+		t.Errorf("%d passkeys are left", n)
+	}
+}
+
 func TestFindUser(t *testing.T) {
 	a := newTestApp(t)
 	user := a.signUp(t, a.browser(t), "Ann")
@@ -426,6 +457,22 @@ func TestCookiesAreForHTTPSWhereThePagesAre(t *testing.T) {
 	} {
 		if got := secure(row.origins); got != row.want {
 			t.Errorf("%s: %v", row.name, got)
+		}
+	}
+	// And so is the cookie of the program.
+	for origin, want := range map[string]bool{"https://example.org": true, "http://localhost:8080": false} {
+		setenv(t, map[string]string{
+			"ADDR": "localhost:0", "DATABASE_URL": filepath.Join(t.TempDir(), "test.db"),
+			"PASSKEYS_RP_ID": strings.Split(strings.Split(origin, "://")[1], ":")[0], "PASSKEYS_EXPECTED_ORIGINS": origin,
+		})
+		errSeen := errors.New("seen")
+		var got bool
+		err := run(t.Context(), io.Discard, "Test", func(a *App) (http.Handler, error) {
+			got = a.sessions.Cookie.Secure
+			return nil, errSeen
+		})
+		if !errors.Is(err, errSeen) || got != want {
+			t.Errorf("at %s: %v, %v", origin, got, err)
 		}
 	}
 }

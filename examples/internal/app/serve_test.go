@@ -2,7 +2,9 @@ package app
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -45,6 +47,21 @@ func TestProtect(t *testing.T) {
 				t.Errorf("Content-Security-Policy = %q", csp)
 			}
 		})
+	}
+}
+
+// No route reads more than it can need, whatever it does with it.
+func TestNoLargeBodyIsRead(t *testing.T) {
+	for size, large := range map[int64]bool{128 << 10: false, 128<<10 + 1: true} {
+		var read int64
+		var err error
+		handler := newTestApp(t).protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { read, err = io.Copy(io.Discard, r.Body) }))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/signup", bytes.NewReader(make([]byte, size)))
+		r.Header.Set("Content-Type", "application/json")
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		if _, tooMuch := errors.AsType[*http.MaxBytesError](err); tooMuch != large || read != 128<<10 {
+			t.Errorf("of %d bytes: %d, %v", size, read, err)
+		}
 	}
 }
 
