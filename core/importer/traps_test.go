@@ -133,6 +133,7 @@ var traps = []struct {
 	{"an attestation for another", "Some say it in the attestation object alone.", importer.SpringSecurity, spring, `{objectx}`, `{objectother}`, "refused rp_id_differs attestation_object", ""},
 	{"an attestation of another key", "One of another credential says nothing.", importer.SpringSecurity, spring, `"credential_id":"{id}"`, `"credential_id":"AAAA"`, "imported !aaguid_unknown", ""},
 	{"an attestation that cannot be read", "And one that is damaged nothing, but for the model.", importer.SpringSecurity, spring, `{objectx}`, `ff`, "imported !aaguid_unknown", ""},
+	{"an attestation of no format", "Nor one whose format is none.", importer.SpringSecurity, spring, `{objectx}`, `{objectformat}`, "imported !aaguid_unknown", ""},
 	{"an attestation with a member twice", "Nor one that says two things.", importer.SpringSecurity, spring, `{objectx}`, `{objecttwice}`, "imported !aaguid_unknown", ""},
 	{"Auth0's other methods", "The list has them all.", importer.Auth0, auth0, `"type":"passkey"`, `"type":"webauthn-roaming"`, "refused not_a_passkey type", ""},
 	{"not confirmed", "A registration that was not finished is none.", importer.Auth0, auth0, `"type"`, `"confirmed":false,"type"`, "refused not_a_passkey confirmed", ""},
@@ -225,6 +226,7 @@ func (d device) special() *strings.Replacer {
 	return strings.NewReplacer(
 		"{keystd}", base64.RawStdEncoding.EncodeToString(key), "{keyurl=}", base64.URLEncoding.EncodeToString(key),
 		"{keyoff}", passkeys.EncodeID(off), "{keyorder}", fmt.Sprintf("%x", reordered), "{keyk1}", k1,
+		"{objectformat}", fmt.Sprintf("%x", bytes.Replace(d.object, []byte("none"), []byte("n ne"), 1)),
 		"{objecttwice}", fmt.Sprintf("a4%x63666d74646e6f6e65", d.object[1:]),
 		"{keytwice}", fmt.Sprintf("a6%x%x", key[1:], key[len(key)-35:]),
 		"{id1023}", passkeys.EncodeID(make([]byte, 1023)), "{id1024}", passkeys.EncodeID(make([]byte, 1024)),

@@ -27,5 +27,7 @@ var equivalent = []struct{ rule, why string }{
 	{"gormstore/challenges.go deleteBatch: s.dialect != mysql", "the way of MySQL leads to the same elsewhere, and more slowly"},
 	{"gormstore/gormstore.go migrate: err != nil", "in a transaction that has failed whatever follows fails"},
 	{"core/internal/engine/engine.go checkPublicKey: err != nil", "what the library cannot read has no type, and that is refused"},
+	{"core/internal/engine/metadata.go ParseMetadataBLOB: err != nil", "FIDO's root is a constant, in base64"},
+	{"core/internal/engine/metadata.go ParseMetadataBLOB: err != nil (2)", "of a certificate"},
 	{"core/internal/engine/kept.go ReadPublicKey: err != nil", "what cannot be written again is no bytes, and no key"},
 }

@@ -20,13 +20,13 @@ var searched = []struct {
 	{"core/internal/engine", []string{"./core/internal/engine", "./core", "./core/importer", "./conformance"}},
 	{"core/internal/seal", []string{"./core/internal/seal", "./core", "./conformance"}},
 	{"core/internal/strictjson", []string{"./core/internal/strictjson", "./core", "./conformance"}},
-	{"core/importer", []string{"./core/importer"}},
+	{"core/importer", importing},
 	{"core/cmd/passkeys", []string{"./core/cmd/passkeys"}},
 	{"ginpasskeys", []string{"./ginpasskeys"}},
 	{"echopasskeys", []string{"./echopasskeys"}},
 	{"echopasskeys/echo5", []string{"./echopasskeys/echo5"}},
 	{"chipasskeys", []string{"./chipasskeys"}},
-	{"gormstore", []string{"./gormstore", "./conformance/integration ^Test(SQLite|PostgreSQL|MariaDB)$"}},
+	{"gormstore", storing},
 	{"redisstore", []string{"./redisstore"}},
 }
 

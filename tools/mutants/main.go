@@ -191,7 +191,8 @@ func (l lab) kill(ctx context.Context, n int, packages []string) (killer string,
 			}
 			cmd := exec.CommandContext(ctx, l.binary(pkg), args...) //nolint:gosec // which build has built
 			cmd.Dir = filepath.Join(l.root, pkg)
-			cmd.Env = append(os.Environ(), numberVariable+"="+strconv.Itoa(n))
+			// The programs that a test builds have the mutants as well.
+			cmd.Env = append(os.Environ(), numberVariable+"="+strconv.Itoa(n), "GOFLAGS=-overlay="+overlayIn(l.dir))
 			out, err := cmd.CombinedOutput()
 			if err == nil {
 				continue

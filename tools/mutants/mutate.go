@@ -170,9 +170,11 @@ func writeOverlay(root, dir string, mutated map[string][]byte) (list string, err
 	if err != nil {
 		return "", err
 	}
-	list = filepath.Join(dir, "overlay.json")
+	list = overlayIn(dir)
 	return list, os.WriteFile(list, b, 0o600)
 }
+
+func overlayIn(dir string) string { return filepath.Join(dir, "overlay.json") }
 
 var numbered = regexp.MustCompile(`\S*mutant-(\d+)`)
 
