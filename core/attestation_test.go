@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/passkeys-go/passkeys/core/passkeytest"
 )
 
@@ -79,6 +80,11 @@ func blob(t *testing.T, header map[string]any, key crypto.Signer, entry map[stri
 
 func numberedBLOB(t *testing.T, header map[string]any, key crypto.Signer, number int, entries ...map[string]any) string {
 	t.Helper()
+	return signedBLOB(t, header, key, map[string]any{"no": number, "nextUpdate": "2031-01-01", "entries": entries})
+}
+
+func signedBLOB(t *testing.T, header map[string]any, key crypto.Signer, payload map[string]any) string {
+	t.Helper()
 	encode := func(v any) string {
 		b, err := json.Marshal(v)
 		if err != nil {
@@ -86,7 +92,7 @@ func numberedBLOB(t *testing.T, header map[string]any, key crypto.Signer, number
 		}
 		return base64.RawURLEncoding.EncodeToString(b)
 	}
-	text := encode(header) + "." + encode(map[string]any{"no": number, "nextUpdate": "2031-01-01", "entries": entries})
+	text := encode(header) + "." + encode(payload)
 	digest := sha256.Sum256([]byte(text))
 	der, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
@@ -143,11 +149,23 @@ func TestMetadataBLOB(t *testing.T) {
 		mac.Write([]byte(text))
 		return text + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 	}
+	// What signs and verifies is registered for the whole process, by any package of it.
+	jwt.RegisterSigningMethod("ANYTHING", func() jwt.SigningMethod { return anything{jwt.SigningMethodES256} })
+	anySigned := strings.Split(blob(t, map[string]any{"alg": "ANYTHING", "x5c": x5c(leaf)}, otherKey, entry), ".")
+	payload := func(name string, value any) string {
+		p := map[string]any{"no": 7, "nextUpdate": "2031-01-01", "entries": []any{entry}}
+		p[name] = value
+		return signedBLOB(t, header, key, p)
+	}
 	for _, row := range []struct {
 		name string
 		blob string
 		root *x509.Certificate
 	}{
+		{"it is signed in a way of somebody else's", strings.Join(anySigned, "."), root},
+		{"its certificate is not all of it", blob(t, map[string]any{"alg": "ES256", "x5c": []string{x5c(leaf)[0] + "!"}}, key, entry), root},
+		{"its number is none", payload("no", "x"), root},
+		{"it says of no time that it is good for it", payload("nextUpdate", "tomorrow"), root},
 		{"FIDO's root did not vouch for it", good, nil},
 		{"another root did not vouch for it", good, other},
 		{"its signer is under another root", blob(t, map[string]any{"alg": "ES256", "x5c": x5c(otherLeaf, other)}, otherLeafKey, entry), root},
@@ -169,7 +187,23 @@ func TestMetadataBLOB(t *testing.T) {
 	}
 }
 
+// anything verifies whatever it is given.
+type anything struct{ jwt.SigningMethod }
+
+func (anything) Alg() string                      { return "ANYTHING" }
+func (anything) Verify(string, []byte, any) error { return nil }
+
 func TestMetadataStatements(t *testing.T) {
+	root, _ := certificate(t, "root", "", time.Now().Add(time.Hour), nil, nil)
+	if _, err := ParseMetadataStatements(statement(t, AAGUID{1}, root.Raw, nil)); err != nil {
+		t.Fatal(err)
+	}
+	for what, member := range map[string]any{"description": 7, "aaguid": "x"} {
+		more := map[string]any{"attestationCertificateKeyIdentifiers": []string{strings.Repeat("ab", 20)}, what: member}
+		if m, err := ParseMetadataStatements(statement(t, AAGUID{1}, root.Raw, more)); err == nil || m != nil {
+			t.Errorf("a statement was taken but for its %s", what)
+		}
+	}
 	for _, bad := range []string{``, `{}`, `{"aaguid":"x"}`, `{"aaguid":"00000000-0000-0000-0000-000000000000"}`, `{"aaguid":"ea9b8d66-4d01-1d21-3ce4-b6b48cb575d4","attestationRootCertificates":["AAAA"]}`} {
 		if m, err := ParseMetadataStatements([]byte(bad)); err == nil || m != nil {
 			t.Errorf("%s was taken", bad)

@@ -191,7 +191,7 @@ var traps = []struct {
 	{"authenticator data alone", "And more than a part of one.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordbase64}`, "refused value_malformed record", ""},
 	{"no credential", "It is of a registration.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordsignin}`, "refused value_malformed record", ""},
 	{"cut off", "And whole.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}"`, `{recordcut}"`, "refused value_malformed record", ""},
-	{"and what is none", "And ends where it ends.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{record}*`, "refused value_malformed record", ""},
+	{"and what is none", "And ends where it ends.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordand}*`, "refused value_malformed record", ""},
 	{"on two lines", "A record is one line.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{record}\n`, "refused value_malformed record", ""},
 	{"a record without an id", "A passkey without an id is none.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordnobody}`, "refused id_invalid record", ""},
 	{"an unknown parameter", "What is not known is skipped.", importer.PasskeyRecord, `{"user_id":"u","record":"{record}"}`, `{record}`, `{recordparameters}`, "imported", `"transports":["hybrid","internal"]`},
@@ -238,6 +238,13 @@ func (d device) special() *strings.Replacer {
 		"{recordnobody}", data(func(b []byte) []byte {
 			b[53], b[54] = 0, 0
 			return slices.Delete(b, 55, 55+len(d.ID))
+		}),
+		"{recordand}", data(func(b []byte) []byte { // so that it would be whole without what follows
+			for len(b)%3 != 0 {
+				b[54]++
+				b = slices.Insert(b, 55, 0)
+			}
+			return b
 		}),
 		"{recordcut}", data(func(b []byte) []byte { return b[:len(b)-1] }),
 		"{recordparameters}", strings.Replace(d.record(), "transports=internal", "x=1,transports=hybrid+internal,y=", 1),
@@ -487,6 +494,9 @@ func TestWhatEndsARun(t *testing.T) {
 		{"a reader that fails", "A reader that fails is not at its end.", nil, "", func(s *importer.Source, _ *importer.Options) {
 			s.Reader = io.MultiReader(strings.NewReader(good), iotest.ErrReader(io.ErrClosedPipe))
 		}, io.ErrClosedPipe},
+		{"a file that fails between tabs", "Half a line is none.", nil, "", func(s *importer.Source, _ *importer.Options) {
+			s.Reader = damaged{io.MultiReader(strings.NewReader("cred_id\tcred_public_key\tuser_id\na\tb\tc"), iotest.ErrReader(io.ErrClosedPipe))}
+		}, io.ErrClosedPipe},
 		{"cancelled", "Who has gone wants nothing more, not even to know what is wrong.", cancelled, "{}", nil, context.Canceled},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -512,6 +522,11 @@ func TestWhatEndsARun(t *testing.T) {
 		t.Errorf("no store: %v", err)
 	}
 }
+
+// damaged is a file that cannot be read to its end.
+type damaged struct{ io.Reader }
+
+func (damaged) Seek(int64, int) (int64, error) { return 0, nil }
 
 func TestAPipeNeedsATemporaryFile(t *testing.T) {
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "gone"))

@@ -29,5 +29,13 @@ var equivalent = []struct{ rule, why string }{
 	{"core/internal/engine/engine.go checkPublicKey: err != nil", "what the library cannot read has no type, and that is refused"},
 	{"core/internal/engine/metadata.go ParseMetadataBLOB: err != nil", "FIDO's root is a constant, in base64"},
 	{"core/internal/engine/metadata.go ParseMetadataBLOB: err != nil (2)", "of a certificate"},
+	{"core/internal/engine/metadata.go ParseMetadataBLOB: err != nil (4)", "what is signed has been decoded already"},
+	{"core/internal/engine/metadata.go ParseMetadataStatements: err != nil (3)", "the library has read it already"},
+	{"core/internal/engine/metadata.go newMetadata: err != nil", "the options agree with each other"},
+	{"core/internal/engine/kept.go ReadPublicKey: webauthncbor.Unmarshal(cose, &members) != nil", "what cannot be read is nothing, and no key"},
+	{"core/internal/engine/kept.go ReadAttestationObject: webauthncbor.Unmarshal(object, &o) != nil", "likewise, and no authenticator data"},
+	{"core/internal/engine/signature.go verifySignature: ok", "the library says the same of the key, and more slowly"},
+	{"core/internal/engine/signature.go verifySignature: err != nil", "with what is no key the library verifies nothing"},
+	{"core/importer/source.go tabs: err != nil && !errors.Is(err, io.EOF)", "the next line fails as well, and nothing is imported before the last was read"},
 	{"core/internal/engine/kept.go ReadPublicKey: err != nil", "what cannot be written again is no bytes, and no key"},
 }

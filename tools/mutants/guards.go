@@ -91,6 +91,8 @@ var listed = []guard{
 
 	// Metadata.
 	{rule: "a BLOB's signer is under the root", file: "core/internal/engine/metadata.go", old: "	return leaf.PublicKey, err\n", new: "	_ = err\n	return leaf.PublicKey, nil\n"},
+	{rule: "a BLOB's signer is valid now", file: "core/internal/engine/metadata.go", old: "CurrentTime: now,", new: "CurrentTime: leaf.NotAfter,"},
+	{rule: "a BLOB is signed in a way of RFC 7518", file: "core/internal/engine/metadata.go", old: `jwt.WithValidMethods([]string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}),`, new: ""},
 	{rule: "a BLOB's signer is FIDO's host", file: "core/internal/engine/metadata.go", old: "DNSName: host, ", new: ""},
 	{rule: "entries of UAF are not lost", file: "core/internal/engine/metadata.go", old: "names.AAID != \"\" && names.AAGUID == \"\"", new: "false && names.AAID != \"\" && names.AAGUID == \"\""},
 	{rule: "an entry that cannot be read costs no other", file: "core/internal/engine/metadata.go", old: "\t\tlose(\"the entry\", err)\n\t\treturn nil, lost\n\t}\n\troots", new: "\t\treturn &metadata.Entry{}, nil\n\t}\n\troots"},
@@ -158,7 +160,7 @@ var listed = []guard{
 
 	// Sealed states.
 	{rule: "a state is of this version", file: "core/internal/seal/seal.go", old: "|| token[0] != version {", new: "{"},
-	{rule: "a state has the least length", file: "core/internal/seal/seal.go", old: "|| len(token) < 1+nonceSize+tagSize+block ||", new: "||"},
+	{rule: "a state has the least length", file: "core/internal/seal/seal.go", old: "if len(token) < 1+nonceSize+tagSize+block ||", new: "if"},
 	{rule: "what is too long to be a state is not decoded", file: "core/internal/seal/seal.go", old: "if len(text) > maxText {", new: "if false {"},
 	{rule: "the version of a state is authenticated", file: "core/internal/seal/seal.go", old: "token[1+nonceSize:], token[:1]); err == nil {", new: "token[1+nonceSize:], nil); err == nil {"},
 	{rule: "each use has a key of its own", file: "core/internal/seal/seal.go", old: "Derive(secret, use))))", new: `Derive(secret, ""))))`},

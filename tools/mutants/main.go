@@ -1,4 +1,4 @@
-// Command mutants takes the guards of package passkeys out, one at a time, and
+// Command mutants takes the guards of the modules out, one at a time, and
 // runs the tests: for each guard some test must fail. What survives is a rule
 // that nothing holds.
 //
@@ -6,8 +6,8 @@
 //	go run ./mutants -root .. -find [-run pattern]
 //	go run ./mutants -root .. -check
 //
-// The second takes out what nobody has listed: every condition of core that refuses
-// something. The third builds and runs nothing: it says in a moment which guards have
+// The second takes out what nobody has listed: every condition of core, the stores and
+// the adapters that refuses something. The third builds and runs nothing: it says in a moment which guards have
 // been rewritten since they were listed.
 package main
 
@@ -208,6 +208,7 @@ func (l lab) kill(ctx context.Context, n int, packages []string) (killer string,
 
 var (
 	failure = regexp.MustCompile(`(?m)^\s*--- FAIL: (\S+)`)
+	died    = regexp.MustCompile(`(?m)^fatal error: (.*)$`)
 	hung    = regexp.MustCompile(`(?m)^panic: test timed out[^\n]*\n\s*running tests:\n\s*(\S+)`)
 )
 
@@ -215,6 +216,9 @@ var (
 func failed(out string) (name string) {
 	if m := hung.FindStringSubmatch(out); m != nil {
 		return m[1] + " (never ends)"
+	}
+	if m := died.FindStringSubmatch(out); m != nil {
+		return "(dies of " + m[1] + ")"
 	}
 	for _, m := range failure.FindAllStringSubmatch(out, -1) {
 		if name == "" || strings.HasPrefix(m[1], name+"/") {

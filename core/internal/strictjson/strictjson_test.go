@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -22,7 +23,7 @@ type values struct {
 }
 
 func read(data string) (v values, err error) {
-	err = Read([]byte(data),
+	err = Read(slices.Clip([]byte(data)), // what is behind the end is nobody's to read
 		String("state", &v.S).Required(),
 		String("optional", &v.O).Present(&v.Present),
 		Base64URL("bytes", &v.B),
@@ -66,6 +67,8 @@ func TestRead(t *testing.T) {
 		{"no closing brace", `{"state":"s"`, nil},
 		{"the other bracket", `{"state":"s"]`, nil},
 		{"a name without quotes", `{state:"s"}`, nil},
+		{"no name", `{"state":"s",:1}`, nil},
+		{"no name in what is skipped", `{"state":"s","x":{:1}}`, nil},
 		{"a comment", `{"state":"s"/**/}`, nil},
 
 		// Names.
