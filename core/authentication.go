@@ -170,7 +170,6 @@ func (a *attempt) verifyAssertion(ctx context.Context, c payload, response *engi
 		err = p.refused(ctx, ErrAssertionVerification, err)
 	}
 	if decoy {
-		a.userID = ""
 		return nil, ErrAssertionVerification.because(ReasonCredentialDecoy)
 	}
 	if err != nil {

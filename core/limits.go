@@ -216,7 +216,7 @@ func (p *Passkeys) take(ctx context.Context, client netip.Addr, l Limit) time.Du
 		bits = 32
 	}
 	var err error
-	if l.Client, err = client.WithZone("").Prefix(bits); err != nil || !l.Client.IsValid() {
+	if l.Client, err = client.Prefix(bits); err != nil || !l.Client.IsValid() {
 		if !p.clientless.Swap(true) {
 			p.cfg.Logger.LogAttrs(ctx, slog.LevelWarn, "passkeys: Config.Limiter counts nothing of a client without an address: set Hooks.ClientIP")
 		}

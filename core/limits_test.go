@@ -265,6 +265,35 @@ func TestFailuresAreCounted(t *testing.T) {
 
 // A flood from many addresses is counted in so much memory and no more, and frees
 // nobody who has used up what they had.
+// late is a limiter that cannot be asked in the context of who has hung up.
+type late struct {
+	failed int
+	most   time.Duration
+}
+
+func (l *late) Take(ctx context.Context, limit passkeys.Limit) (time.Duration, error) {
+	if ctx.Err() == nil && limit.Failed {
+		l.failed++
+		until, _ := ctx.Deadline()
+		l.most = time.Until(until)
+	}
+	return 0, ctx.Err()
+}
+
+// Who hangs up has failed as well; but nobody's limiter is waited for without end.
+func TestWhoHangsUpIsCounted(t *testing.T) {
+	l := &late{}
+	s := newSite(t, newBench(t, func(c *passkeys.Config) { c.Limiter = l }).Passkeys)
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/authenticate/finish", strings.NewReader("{}"))
+	r.Header.Set("Content-Type", "application/json")
+	s.handler.ServeHTTP(httptest.NewRecorder(), r)
+	if l.failed != 1 || l.most <= 0 || l.most > 5*time.Second {
+		t.Errorf("counted %d times, with %v left", l.failed, l.most)
+	}
+}
+
 func TestMemoryLimiterIsBounded(t *testing.T) {
 	const most = 1000
 	clock := passkeytest.NewClock(time.Time{})

@@ -2,7 +2,10 @@ package passkeys_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -139,4 +142,21 @@ func TestMemoryChallengesKeepsTheContract(t *testing.T) {
 			t.Errorf("%s: %q, %v", row.name, handle, err)
 		}
 	}
+}
+
+// A user who has no passkey any more is not remembered.
+func TestMemoryCredentialsForgetUsers(t *testing.T) {
+	ctx := t.Context()
+	m := passkeys.NewMemoryCredentials()
+	before := heap()
+	for i := range 50_000 {
+		c := passkeys.Credential{ID: binary.BigEndian.AppendUint32(nil, uint32(i)), UserID: fmt.Sprint("user ", i), PublicKey: []byte{1}}
+		if err := errors.Join(m.Add(ctx, c), m.Delete(ctx, c.UserID, c.ID)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if grown := heap() - before; grown > 1<<20 {
+		t.Errorf("the heap grew by %d bytes", grown)
+	}
+	runtime.KeepAlive(m)
 }

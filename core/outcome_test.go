@@ -317,6 +317,19 @@ func TestAClientThatGoesAwayIsNoError(t *testing.T) {
 	}
 }
 
+// What is said of one failure is said of it alone.
+func TestAFailureIsNotTheSentinel(t *testing.T) {
+	b, a := newBench(t), passkeytest.New(origin)
+	b.mustRegister(a)
+	r := b.get(a, "")
+	r.State = "none"
+	_, err := b.FinishAuthentication(t.Context(), r)
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+	if r := passkeys.ErrChallengeNotFound.Reason(); r != "" {
+		t.Errorf("it is %s from now on", r)
+	}
+}
+
 func TestEveryFailureHasAReason(t *testing.T) {
 	ctx := context.Background()
 	b := newBench(t)

@@ -200,6 +200,32 @@ func TestABodyThatIsDeclaredTooLargeIsNotRead(t *testing.T) {
 	}
 }
 
+// reading is a challenge store that somebody reads.
+type reading struct {
+	*passkeys.MemoryChallenges
+	payloads []byte
+}
+
+func (r *reading) Put(ctx context.Context, payload []byte, expiresAt time.Time) (string, error) {
+	r.payloads = append(r.payloads, payload...)
+	return r.MemoryChallenges.Put(ctx, payload, expiresAt)
+}
+
+func TestNoSessionIsInAStore(t *testing.T) {
+	store := &reading{MemoryChallenges: passkeys.NewMemoryChallenges()}
+	b := newBench(t, func(c *passkeys.Config) {
+		store.Now = c.Now
+		c.Challenges = store
+	})
+	ctx := passkeys.WithSessionID(t.Context(), "the-token-of-a-session")
+	if _, err := b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice}); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Contains(store.payloads, []byte(alice.ID)) || bytes.Contains(store.payloads, []byte("the-token")) {
+		t.Errorf("there is %q", store.payloads)
+	}
+}
+
 func TestCeremoniesAreTiedToTheSession(t *testing.T) {
 	b := newBench(t)
 	a := passkeytest.New(origin)
