@@ -98,12 +98,10 @@ func positive[N int | time.Duration](n, otherwise N) N {
 	return otherwise
 }
 
-// MemoryLimiter counts in the memory of one process. Make one with
-// [NewMemoryLimiter]. It is safe for concurrent use.
+// MemoryLimiter counts in the memory of one process. The zero value is ready to use,
+// with the defaults. It is safe for concurrent use.
 type MemoryLimiter struct {
-	rates Rates
-	most  int
-	now   func() time.Time
+	o MemoryLimiterOptions
 
 	mu    sync.Mutex
 	whole map[string]time.Time // when the budget of a key is whole again
@@ -123,14 +121,18 @@ type MemoryLimiterOptions struct {
 
 // NewMemoryLimiter returns a limiter that has counted nothing.
 func NewMemoryLimiter(o *MemoryLimiterOptions) *MemoryLimiter {
-	if o == nil {
-		o = &MemoryLimiterOptions{}
-	}
-	l := &MemoryLimiter{rates: o.Rates, most: positive(o.Entries, 65_536), now: o.Now, whole: map[string]time.Time{}}
-	if l.now == nil {
-		l.now = time.Now
+	l := &MemoryLimiter{}
+	if o != nil {
+		l.o = *o
 	}
 	return l
+}
+
+func (m *MemoryLimiter) now() time.Time {
+	if m.o.Now != nil {
+		return m.o.Now()
+	}
+	return time.Now()
 }
 
 // Len returns how many budgets are kept.
@@ -142,7 +144,7 @@ func (m *MemoryLimiter) Len() int {
 
 // Take implements [Limiter]. It never fails.
 func (m *MemoryLimiter) Take(ctx context.Context, l Limit) (time.Duration, error) {
-	key, cost, most := m.rates.Budget(l)
+	key, cost, most := m.o.Rates.Budget(l)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now()
@@ -158,8 +160,11 @@ func (m *MemoryLimiter) Take(ctx context.Context, l Limit) (time.Duration, error
 	case wait > cost:
 		whole = now.Add(most + cost)
 	}
-	if !known && len(m.whole) >= m.most {
+	if !known && len(m.whole) >= positive(m.o.Entries, 65_536) {
 		m.forget(now)
+	}
+	if m.whole == nil {
+		m.whole = map[string]time.Time{}
 	}
 	m.whole[key] = whole
 	return 0, nil

@@ -340,6 +340,20 @@ func TestMemoryLimiterIsBounded(t *testing.T) {
 	}
 }
 
+func TestMemoryLimiterNeedsNoMaking(t *testing.T) {
+	var l passkeys.MemoryLimiter
+	limit := passkeys.Limit{Route: "/x", Client: netip.MustParsePrefix("203.0.113.7/32")}
+	passed := 0
+	for ; passed < 1000; passed++ {
+		if wait, err := l.Take(t.Context(), limit); wait > 0 || err != nil {
+			break
+		}
+	}
+	if passed < 200 || passed == 1000 || l.Len() != 1 {
+		t.Errorf("%d are let through, %d budgets", passed, l.Len())
+	}
+}
+
 func TestRatesHaveDefaults(t *testing.T) {
 	client := netip.MustParsePrefix("203.0.113.7/32")
 	for _, row := range []struct {

@@ -262,9 +262,12 @@ func (d document) serve(w http.ResponseWriter, r *http.Request) {
 
 // MountWellKnown adds the routes of [WellKnownRoutes] to mux, which must serve the
 // RP ID's host from its root: their paths are fixed. It returns an error that matches
-// [ErrConfiguration] if the source is nil. Like mux, it panics if a path is taken.
+// [ErrConfiguration] if the source or mux is nil. Like mux, it panics if a path is taken.
 func MountWellKnown[P Source[Exchange]](mux *http.ServeMux, source P) error {
 	routes, err := WellKnownRoutes[Exchange](source)
+	if err == nil && mux == nil {
+		err = ErrConfiguration.explained("MountWellKnown: the mux must not be nil")
+	}
 	if err != nil {
 		return err
 	}

@@ -171,6 +171,9 @@ func TestWellKnownRoutesAreWhatIsConfigured(t *testing.T) {
 		}
 	}
 	mux := http.NewServeMux()
+	if err := passkeys.MountWellKnown(nil, newBench(t).Passkeys); !errors.Is(err, passkeys.ErrConfiguration) || !strings.Contains(fmt.Sprint(err), "mux") {
+		t.Errorf("without a mux: %v", err)
+	}
 	if err := passkeys.MountWellKnown(mux, (*passkeys.Passkeys)(nil)); !errors.Is(err, passkeys.ErrConfiguration) {
 		t.Errorf("of nobody: %v", err)
 	}

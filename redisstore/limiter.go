@@ -32,9 +32,9 @@ var _ passkeys.Limiter = (*Limiter)(nil)
 
 // NewLimiter returns a limiter on the application's client. It does not ask the server
 // anything. Where Redis does not answer, requests are let through once the client gives
-// up: let its timeouts be short.
+// up: let its timeouts be short. It panics if client is nil.
 func NewLimiter(client redis.UniversalClient, o *LimiterOptions) *Limiter {
-	l := &Limiter{client: client, prefix: "passkeys:limit:", now: time.Now}
+	l := &Limiter{client: given(client), prefix: "passkeys:limit:", now: time.Now}
 	if o == nil {
 		return l
 	}

@@ -88,9 +88,9 @@ type Challenges struct {
 var _ passkeys.ChallengeStore = (*Challenges)(nil)
 
 // NewChallenges returns the challenges on the application's client. It does not
-// ask the server anything.
+// ask the server anything. It panics if client is nil.
 func NewChallenges(client redis.UniversalClient, o *Options) *Challenges {
-	s := &Challenges{client: client, prefix: "passkeys:challenge:", now: time.Now}
+	s := &Challenges{client: given(client), prefix: "passkeys:challenge:", now: time.Now}
 	if o == nil {
 		return s
 	}
@@ -100,6 +100,24 @@ func NewChallenges(client redis.UniversalClient, o *Options) *Challenges {
 		s.now = o.Now
 	}
 	return s
+}
+
+// errNil is for whoever has forgotten to make the client.
+var errNil = errors.New("redisstore: the client is nil")
+
+// given is a client, which is one.
+func given(client redis.UniversalClient) redis.UniversalClient {
+	missing := client == nil
+	switch c := client.(type) {
+	case *redis.Client:
+		missing = c == nil
+	case *redis.ClusterClient:
+		missing = c == nil
+	}
+	if missing {
+		panic(errNil)
+	}
+	return client
 }
 
 // The length of rand.Text, which may grow.

@@ -106,6 +106,25 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// Whoever has forgotten to make the client hears of it here, and not at a sign-in.
+func TestAClientThatIsNil(t *testing.T) {
+	for what, f := range map[string]func(){
+		"NewChallenges":             func() { redisstore.NewChallenges(nil, nil) },
+		"NewChallenges of a Client": func() { redisstore.NewChallenges((*redis.Client)(nil), nil) },
+		"NewLimiter":                func() { redisstore.NewLimiter(nil, nil) },
+		"NewLimiter of a cluster":   func() { redisstore.NewLimiter((*redis.ClusterClient)(nil), nil) },
+	} {
+		func() {
+			defer func() {
+				if err, ok := recover().(error); !ok || err.Error() != "redisstore: the client is nil" {
+					t.Errorf("%s: %v", what, err)
+				}
+			}()
+			f()
+		}()
+	}
+}
+
 func TestPrefix(t *testing.T) {
 	for _, row := range []struct {
 		name, says string

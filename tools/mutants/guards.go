@@ -409,7 +409,7 @@ var listed = []guard{
 	{rule: "a budget is one account's", file: "core/limits.go", old: "+ \"\\x00\" + l.Account))", new: "))"},
 	{rule: "who is refused does not pay", file: "core/limits.go", old: "	case !l.Failed:\n		return wait, nil\n", new: "	case !l.Failed:\n		m.whole[key] = whole\n		return wait, nil\n"},
 	{rule: "failures do not pile up", file: "core/limits.go", old: "	case wait > cost:\n		whole = now.Add(most + cost)\n", new: ""},
-	{rule: "budgets are bounded", file: "core/limits.go", old: "if !known && len(m.whole) >= m.most {", new: "if !known && false {"},
+	{rule: "budgets are bounded", file: "core/limits.go", old: "if !known && len(m.whole) >= positive(m.o.Entries, 65_536) {", new: "if !known && false {"},
 	{rule: "who owes least is forgotten first", file: "core/limits.go", old: "least == \"\" || whole.Before(m.whole[least])", new: "least == \"\" || whole.After(m.whole[least])"},
 	{rule: "what net/http cuts off is too large", file: "core/http.go", old: "	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {\n", new: "	if false {\n"},
 	{rule: "what a framework cuts off is too large", file: "core/http.go", old: "return ok && says.StatusCode() == http.StatusRequestEntityTooLarge", new: "return ok && false && says.StatusCode() == 0"},
