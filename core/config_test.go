@@ -379,9 +379,9 @@ func TestConfigErrorsKeepTheSecret(t *testing.T) {
 }
 
 func TestConfigIsCopied(t *testing.T) {
-	origins := []string{origin}
-	b := newBench(t, func(c *passkeys.Config) { c.Origins = origins })
-	origins[0] = "https://evil.example"
+	origins, denied := []string{origin}, []passkeys.AAGUID{{1}}
+	b := newBench(t, func(c *passkeys.Config) { c.Origins, c.DeniedAAGUIDs = origins, denied })
+	origins[0], denied[0] = "https://evil.example", passkeys.AAGUID{}
 	a := passkeytest.New(origin)
 	b.mustRegister(a)
 	a.Origin = "https://evil.example"
@@ -395,6 +395,7 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 		c.Secret = bytes.Repeat([]byte{1}, 32)
 		c.OldSecrets = [][]byte{bytes.Repeat([]byte{2}, 32)}
 		c.Hints, c.AttestationFormats = []passkeys.Hint{passkeys.HintHybrid}, []string{"packed"}
+		c.DecoyCounts = []int{0, 0, 1}
 		c.CreationExtra = map[string]json.RawMessage{"a": []byte("1")}
 		c.RequestExtra = map[string]json.RawMessage{"b": []byte("2")}
 		c.Extensions.CreationExtra = map[string]json.RawMessage{"c": []byte("6")}
@@ -419,6 +420,7 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 	clear(cfg.Secret)
 	clear(cfg.OldSecrets[0])
 	cfg.Hints[0], cfg.AttestationFormats[0] = "changed", "changed"
+	cfg.DecoyCounts[0], cfg.DecoyCounts[2] = 1, 0
 	cfg.CreationExtra["a"], cfg.RequestExtra["b"] = []byte("3"), []byte("4")
 	cfg.Extensions.CreationExtra["c"][0], cfg.Extensions.RequestExtra["d"][0] = '8', '8'
 	creation, err := b.BeginRegistration(t.Context(), passkeys.RegistrationRequest{User: alice})

@@ -329,6 +329,9 @@ func TestAuthorizeAsksForAnOperation(t *testing.T) {
 }
 
 func TestFreshWithin(t *testing.T) {
+	if a, b := passkeys.FreshWithin(time.Minute), passkeys.FreshWithin(time.Hour); a == b { //nolint:errorlint // each is its own
+		t.Error("the second is an answer to the first")
+	}
 	b, phone := newConfirming(t)
 	within, at, joined := time.Duration(0), time.Time{}, error(nil)
 	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {

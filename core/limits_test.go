@@ -3,6 +3,7 @@ package passkeys_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -200,6 +201,14 @@ func TestWhoIsNamedIsCounted(t *testing.T) {
 		}
 	}), "203.0.113.7:1")
 	seen := map[string]bool{"": true}
+	listed := map[string]bool{}
+	for _, c := range b.allowed("nobody") { // a name's decoys, which everybody gets to see
+		id, err := passkeys.DecodeID(c.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed[hex.EncodeToString(id[:8])] = true
+	}
 	for _, row := range []struct{ name, path, body string }{
 		{"by name", "/authenticate/begin", `{"username":"alice"}`},
 		{"by another name", "/authenticate/begin", `{"username":"bob"}`},
@@ -214,6 +223,9 @@ func TestWhoIsNamedIsCounted(t *testing.T) {
 			continue
 		}
 		seen[l.asked[1].Account] = true
+		if listed[l.asked[1].Account[:16]] {
+			t.Errorf("%s: what is counted is what is listed", row.name)
+		}
 	}
 	for _, body := range []string{"", `{"mode":"conditional"}`, `{"mode":"immediate"}`} {
 		l.asked = nil

@@ -381,6 +381,12 @@ time=2030-01-02T03:04:05.000Z level=WARN msg="passkeys: authentication_failed" r
 	if out.String() != want {
 		t.Errorf("got\n%swant\n%s", &out, want)
 	}
+	out.Reset()
+	quiet := passkeys.NewSlogAudit(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelError})))
+	quiet.Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationFailed, Time: at, Reason: passkeys.ReasonOriginMismatch})
+	if out.Len() > 0 {
+		t.Errorf("below the log's level: %s", &out)
+	}
 }
 
 // failing is a store each of whose methods fails once it is told to.

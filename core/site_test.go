@@ -82,6 +82,21 @@ func code(answer []byte) string {
 
 func passkeysRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
+// What a middleware adds to one header is in no other.
+func TestHeadersCanBeAddedTo(t *testing.T) {
+	s := newSite(t, newBench(t).Passkeys)
+	r := httptest.NewRequest(http.MethodPost, "/authenticate/begin", strings.NewReader("{}"))
+	r.Header = s.header
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	h := w.Header()
+	h.Add("Cache-Control", "private")
+	h.Add("X-Content-Type-Options", "x")
+	if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" {
+		t.Errorf("%v", h)
+	}
+}
+
 func TestOriginHeader(t *testing.T) {
 	const none = "-"
 	b := newBench(t, func(c *passkeys.Config) {

@@ -65,6 +65,7 @@ func TestWellKnownIsChecked(t *testing.T) {
 		{"A page.", "", func(c *passkeys.Config) { c.WellKnown.Enroll = "https://example.org:8443/add?from=manager" }},
 		{"A page without TLS.", "Enroll", func(c *passkeys.Config) { c.WellKnown.Enroll = "http://example.org/add" }},
 		{"A path.", "Manage", func(c *passkeys.Config) { c.WellKnown.Manage = "/passkeys" }},
+		{"A page that is nowhere.", "Manage", func(c *passkeys.Config) { c.WellKnown.Manage = "https://[" }},
 		{"A page of no host.", "Manage", func(c *passkeys.Config) { c.WellKnown.Manage = "https:///passkeys" }},
 		{"A page with a password.", "PRFUsage", func(c *passkeys.Config) { c.WellKnown.PRFUsage = "https://me:secret@example.org/" }},
 	} {

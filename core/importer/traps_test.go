@@ -66,6 +66,7 @@ var traps = []struct {
 	{"bytes: psql", `Where a column is bytes, \x means hexadecimal.`, importer.PyWebAuthn, python, `"{idx}"`, `"\\x{idx}"`, "imported", ""},
 	{"bytes: mysql", "So does 0x.", importer.PyWebAuthn, python, `{idx}`, `0x{idx}`, "imported", ""},
 	{"bytes: sqlite3's quote", "And X'…'.", importer.PyWebAuthn, python, `{idx}`, `X'{idx}'`, "imported", ""},
+	{"bytes: SQL's quote", "In either case.", importer.PyWebAuthn, python, `{idx}`, `x'{idx}'`, "imported", ""},
 	{"bytes: base64", "And what is no hexadecimal is base64.", importer.PyWebAuthn, python, `{keyx}`, `{key64}`, "imported", ""},
 	{"bytes: half a byte", "Half a byte is damage.", importer.PyWebAuthn, python, `{idx}`, `\\x1{idx}`, "refused id_invalid credential_id", ""},
 	{"bytes: an array", "JavaScript writes bytes as numbers.", importer.SimpleWebAuthn, simple, `"{key}"`, `[{keyoctets}]`, "imported", ""},

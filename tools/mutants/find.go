@@ -32,7 +32,7 @@ var searched = []struct {
 
 // find returns a mutant for each condition that refuses something, and that no
 // listed guard takes out: an if or a case whose body returns an error, false or what is
-// no success, each part of it that an || or && joins, and each part of a predicate that
+// no success, each part of it that an || joins, and each part of a predicate that
 // is returned. What is equivalent is left out, and must be found.
 func find(root string, listed []guard) (found []guard, err error) {
 	seen := map[string]int{}
@@ -121,20 +121,26 @@ func (s *source) refusals(file string, asked []string) (found []guard) {
 	return found
 }
 
-// parts calls f with what an operator joins.
+// parts calls f with what an operator joins, be it within what another joins.
 func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
-	switch b := e.(type) {
-	case *ast.ParenExpr:
-		parts(b.X, op, f)
-		return
+	switch b := ast.Unparen(e).(type) {
 	case *ast.BinaryExpr:
 		if b.Op == op {
 			parts(b.X, op, f)
 			parts(b.Y, op, f)
 			return
 		}
+		for _, side := range []ast.Expr{b.X, b.Y} {
+			if inner, ok := ast.Unparen(side).(*ast.BinaryExpr); ok && (b.Op == token.LAND || b.Op == token.LOR) && (inner.Op == token.LAND || inner.Op == token.LOR) {
+				parts(inner, op, func(part ast.Expr) {
+					if part != inner {
+						f(part)
+					}
+				})
+			}
+		}
 	}
-	f(e)
+	f(ast.Unparen(e))
 }
 
 // refuses reports whether a body ends by returning what is no success.
