@@ -123,15 +123,14 @@ func (s *source) refusals(file string, asked []string) (found []guard) {
 
 // parts calls f with what an operator joins, be it within what another joins.
 func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
-	switch b := ast.Unparen(e).(type) {
-	case *ast.BinaryExpr:
+	if b, ok := ast.Unparen(e).(*ast.BinaryExpr); ok {
 		if b.Op == op {
 			parts(b.X, op, f)
 			parts(b.Y, op, f)
 			return
 		}
 		for _, side := range []ast.Expr{b.X, b.Y} {
-			if inner, ok := ast.Unparen(side).(*ast.BinaryExpr); ok && (b.Op == token.LAND || b.Op == token.LOR) && (inner.Op == token.LAND || inner.Op == token.LOR) {
+			if inner, ok := ast.Unparen(side).(*ast.BinaryExpr); ok && joins(b) && joins(inner) {
 				parts(inner, op, func(part ast.Expr) {
 					if part != inner {
 						f(part)
@@ -142,6 +141,9 @@ func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
 	}
 	f(ast.Unparen(e))
 }
+
+// joins reports whether an operator joins conditions.
+func joins(e *ast.BinaryExpr) bool { return e.Op == token.LAND || e.Op == token.LOR }
 
 // refuses reports whether a body ends by returning what is no success.
 func refuses(body []ast.Stmt) bool {
