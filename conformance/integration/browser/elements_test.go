@@ -459,13 +459,18 @@ var signInRows = []elementsRow{
 		v.events(signedInAs)
 	}},
 	{"a passkey from the suggestions that will not do", "Is told at the field.", func(v *elementsVisit) {
+		ended := make(chan struct{})
 		v.site.answer("/authenticate/finish", func(w http.ResponseWriter, r *http.Request) {
-			v.site.answer("/authenticate/begin", refusal(passkeys.ErrForbidden)) // ends autofill, which would choose again
+			v.site.answer("/authenticate/begin", func(w http.ResponseWriter, r *http.Request) {
+				passkeys.WriteError(w, r, passkeys.ErrForbidden) // ends autofill, which would choose again
+				close(ended)
+			})
 			passkeys.WriteError(w, r, passkeys.ErrCloneDetected)
 		})
 		v.show("passkey-sign-in", `<passkey-sign-in username></passkey-sign-in>`)
 		v.wrong("This passkey may have been copied and cannot be used. Please use another one.")
 		v.Wait(`$('#field').getAttribute('aria-invalid') === 'true'`)
+		<-ended // or it is armed again in the row that follows
 		v.site.answer("/authenticate/finish", nil)
 		v.site.answer("/authenticate/begin", nil)
 		v.events(`[["error","clone_detected"]]`)
