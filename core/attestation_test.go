@@ -385,6 +385,9 @@ func TestMetadataBLOBIsReadEntryByEntry(t *testing.T) {
 	}{
 		{"sound", "What can be read is.", with(func(_, _ map[string]any) {}), true, nil},
 		{"UAF", "Entries of UAF are none of ours, readable or not.", map[string]any{"aaid": "4e4e#4005", "metadataStatement": unreadable}, false, nil},
+		{"UAF and U2F", "One that security keys have as well is skipped, and counted.", map[string]any{
+			"aaid": "4e4e#4005", "attestationCertificateKeyIdentifiers": []any{"bf7bcaa0d0c6187a8c6abbdd16a15640e7c7bde2"}, "metadataStatement": unreadable,
+		}, false, []SkippedMetadata{{Why: "the entry: "}}},
 		{"another type", "What is not of its type is skipped, and counted.", with(func(_, s map[string]any) { s["userVerificationDetails"] = unreadable["userVerificationDetails"] }), false,
 			[]SkippedMetadata{{AAGUID{2}, "An authenticator", "the entry: "}}},
 		{"no date", "So is what the library cannot read.", with(func(e, _ map[string]any) { e["timeOfLastStatusChange"] = "yesterday" }), false,

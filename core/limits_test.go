@@ -401,6 +401,28 @@ func TestOutcomesAreLimited(t *testing.T) {
 	}
 }
 
+// A step of a ceremony that is turned away has ended, for the observer and the audit as
+// well; what is no ceremony is theirs no more than before.
+func TestWhatIsTurnedAwayHasEnded(t *testing.T) {
+	heard := &ledger{}
+	b := newBench(t, func(c *passkeys.Config) { c.Limiter, c.Observer = &asking{wait: time.Second}, heard })
+	s := from(newSite(t, b.Passkeys), "203.0.113.7:1")
+	b.events.reset()
+	s.post("/authenticate/begin", "", http.StatusTooManyRequests)
+	s.post("/register/finish", "", http.StatusTooManyRequests)
+	s.do(http.MethodGet, "/credentials", "", http.StatusTooManyRequests)
+	if want := []string{"authentication.begin  rate_limited", "registration.finish  rate_limited"}; !slices.Equal(heard.ended, want) || heard.open != 0 {
+		t.Errorf("observed %q, want %q; %d are open", heard.ended, want, heard.open)
+	}
+	var said []string
+	for _, e := range b.events.list {
+		said = append(said, fmt.Sprint(e.Type, " ", e.Reason))
+	}
+	if want := []string{"authentication_failed rate_limited", "registration_failed rate_limited"}; !slices.Equal(said, want) {
+		t.Errorf("the audit says %q, want %q", said, want)
+	}
+}
+
 // An application limits its own routes by the same budgets.
 func ExamplePasskeys_RateLimit() {
 	p, err := passkeys.New(passkeys.Config{

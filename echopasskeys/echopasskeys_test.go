@@ -162,6 +162,16 @@ func TestMountNeedsARouter(t *testing.T) {
 	}
 }
 
+// A guard that cannot work is heard of at start, as a route that cannot.
+func TestRequireNeedsWhatItAsks(t *testing.T) {
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, passkeys.ErrConfiguration) {
+			t.Errorf("without GetUser: %v", err)
+		}
+	}()
+	echopasskeys.Require(newPasskeys(t), echopasskeys.Hooks{}, echopasskeys.Guard{})
+}
+
 func ExampleMount() {
 	p, err := passkeys.New(passkeys.Config{
 		RPID: "localhost", RPName: "Demo", Origins: []string{"http://localhost:8080"},

@@ -129,6 +129,16 @@ func TestMountNeedsARouter(t *testing.T) {
 	}
 }
 
+// A guard that cannot work is heard of at start, as a route that cannot.
+func TestRequireNeedsWhatItAsks(t *testing.T) {
+	defer func() {
+		if err, ok := recover().(error); !ok || !errors.Is(err, passkeys.ErrConfiguration) {
+			t.Errorf("without GetUser: %v", err)
+		}
+	}()
+	ginpasskeys.Require(newPasskeys(t), ginpasskeys.Hooks{}, ginpasskeys.Guard{})
+}
+
 func ExampleMount() {
 	gin.SetMode(gin.ReleaseMode)
 	p, err := passkeys.New(passkeys.Config{

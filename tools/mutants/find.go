@@ -31,9 +31,9 @@ var searched = []struct {
 }
 
 // find returns a mutant for each condition that refuses something, and that no
-// listed guard takes out: an if or a case whose body returns an error, false or what is
-// no success, each part of it that an || joins, and each part of a predicate that
-// is returned. What is equivalent is left out, and must be found.
+// listed guard takes out: an if or a case whose body ends in an error, false or what is
+// no success, each part of it that an || joins, and each part of an && that is returned,
+// or without which an if would not return. What is equivalent is left out, and must be found.
 func find(root string, listed []guard) (found []guard, err error) {
 	seen := map[string]int{}
 	for _, p := range searched {
@@ -96,8 +96,13 @@ func (s *source) refusals(file string, asked []string) (found []guard) {
 		ast.Inspect(f.Body, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.IfStmt:
-				if refuses(n.Body.List) {
+				switch {
+				case refuses(n.Body.List):
 					parts(n.Cond, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+				case returns(n.Body.List):
+					if b, ok := n.Cond.(*ast.BinaryExpr); ok && b.Op == token.LAND {
+						parts(b, token.LAND, func(e ast.Expr) { add(e, "((%s) || true)") })
+					}
 				}
 			case *ast.SwitchStmt:
 				for _, c := range n.Body.List {
@@ -145,22 +150,47 @@ func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
 // joins reports whether an operator joins conditions.
 func joins(e *ast.BinaryExpr) bool { return e.Op == token.LAND || e.Op == token.LOR }
 
-// refuses reports whether a body ends by returning what is no success.
+// refuses reports whether a body ends by returning what is no success, by making an error
+// of one, or in a panic.
 func refuses(body []ast.Stmt) bool {
 	if len(body) == 0 {
 		return false
 	}
-	r, ok := body[len(body)-1].(*ast.ReturnStmt)
-	if !ok || len(r.Results) == 0 {
+	switch last := body[len(body)-1].(type) {
+	case *ast.ReturnStmt:
+		return len(last.Results) > 0 && !succeeds(last.Results[len(last.Results)-1])
+	case *ast.AssignStmt:
+		to, ok := last.Lhs[len(last.Lhs)-1].(*ast.Ident)
+		return ok && (to.Name == "err" || to.Name == "failed") && !succeeds(last.Rhs[len(last.Rhs)-1])
+	case *ast.ExprStmt:
+		call, ok := last.X.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		f, ok := call.Fun.(*ast.Ident)
+		return ok && f.Name == "panic"
+	}
+	return false
+}
+
+// returns reports whether a body ends by returning something.
+func returns(body []ast.Stmt) bool {
+	if len(body) == 0 {
 		return false
 	}
-	switch last := r.Results[len(r.Results)-1].(type) {
+	r, ok := body[len(body)-1].(*ast.ReturnStmt)
+	return ok && len(r.Results) > 0
+}
+
+// succeeds reports whether a value says that there is nothing wrong.
+func succeeds(e ast.Expr) bool {
+	switch e := e.(type) {
 	case *ast.Ident:
-		return last.Name != "nil" && last.Name != "true"
+		return e.Name == "nil" || e.Name == "true"
 	case *ast.BasicLit: // a number is no refusal
-		return last.Kind != token.INT
+		return e.Kind == token.INT
 	}
-	return true
+	return false
 }
 
 // forwardable reports whether a function can go to its copy: all that it takes has names.

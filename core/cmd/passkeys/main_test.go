@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	passkeys "github.com/passkeys-go/passkeys/core"
 )
 
 // Three rows: of a user that is known, of one that is not, and of a key that is none.
@@ -88,5 +91,23 @@ func TestCommand(t *testing.T) {
 				t.Errorf("%s\ngot  %s, %v\nwant %s", row.says, text, err, want)
 			}
 		})
+	}
+}
+
+// A disk may be full when the last rows are written.
+func TestAFileThatCannotBeWrittenIsRemoved(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "new.jsonl")
+	r := &records{MemoryCredentials: passkeys.NewMemoryCredentials()}
+	if err := r.create(name); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.close(nil); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+	if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the file is still there: %v", err)
 	}
 }
