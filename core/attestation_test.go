@@ -1,6 +1,7 @@
 package passkeys
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -551,6 +552,10 @@ func TestAttestationPolicies(t *testing.T) {
 			c, err := p.BeginRegistration(ctx, RegistrationRequest{User: User{ID: "user"}})
 			if err != nil {
 				t.Fatal(err)
+			}
+			asked := map[AttestationPolicy]AttestationPreference{"": AttestationNone, AttestationPolicySelf: AttestationDirect}[row.policy]
+			if c.PublicKey.Attestation != cmp.Or(row.preference, asked) {
+				t.Errorf("%q is asked for", c.PublicKey.Attestation)
 			}
 			options, err := json.Marshal(c)
 			if err != nil {

@@ -81,9 +81,6 @@ func (a *attempt) abandon(ctx context.Context) {
 
 // audit emits an event of this ceremony.
 func (a *attempt) audit(ctx context.Context, e AuditEvent) {
-	if a.p.cfg.Audit == nil {
-		return
-	}
 	e.UserID, e.Mode, e.Operation = a.userID, a.mode, a.operation
 	if len(a.id) <= maxCredentialID { // a longer one is none, and would fill the log
 		e.CredentialID = EncodeID(a.id)

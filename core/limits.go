@@ -111,8 +111,7 @@ type MemoryLimiter struct {
 // defaults.
 type MemoryLimiterOptions struct {
 	Rates Rates
-	// Entries is how many budgets are kept that are not whole, of about 120 bytes
-	// each. Of more, one of those that owe least is forgotten, so that a flood from
+	// Entries is how many budgets are kept, of about 120 bytes each. Of more, one of those that owe least is forgotten, so that a flood from
 	// many addresses does not free one that has used up its own. Default: 65,536.
 	Entries int
 	// Now is the clock. Default: time.Now.
@@ -161,7 +160,7 @@ func (m *MemoryLimiter) Take(ctx context.Context, l Limit) (time.Duration, error
 		whole = now.Add(most + cost)
 	}
 	if !known && len(m.whole) >= positive(m.o.Entries, 65_536) {
-		m.forget(now)
+		m.forget()
 	}
 	if m.whole == nil {
 		m.whole = map[string]time.Time{}
@@ -170,25 +169,20 @@ func (m *MemoryLimiter) Take(ctx context.Context, l Limit) (time.Duration, error
 	return 0, nil
 }
 
-// forget makes room: of a few entries, those that are whole go, or the one that owes
-// least.
-func (m *MemoryLimiter) forget(now time.Time) {
+// forget makes room: of a few entries, the one that owes least goes, which may be
+// nothing.
+func (m *MemoryLimiter) forget() {
 	const few = 8
-	seen, least, freed := 0, "", false
+	seen, least := 0, ""
 	for key, whole := range m.whole { // in an order of chance
 		if seen++; seen > few {
 			break
 		}
-		if !whole.After(now) {
-			delete(m.whole, key)
-			freed = true
-		} else if least == "" || whole.Before(m.whole[least]) {
+		if least == "" || whole.Before(m.whole[least]) {
 			least = key
 		}
 	}
-	if !freed {
-		delete(m.whole, least)
-	}
+	delete(m.whole, least)
 }
 
 // RateLimit asks Config.Limiter about a request, as the routes do for theirs: for an

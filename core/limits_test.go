@@ -352,6 +352,43 @@ func TestMemoryLimiterIsBounded(t *testing.T) {
 	}
 }
 
+// To make room costs the same however many budgets are kept: a few are looked at, so
+// that the one of all that owes least almost always stays.
+func TestMemoryLimiterLooksAtAFew(t *testing.T) {
+	gone := 0
+	for range 3 { // for the odds are one in 256 each time
+		l := passkeys.NewMemoryLimiter(&passkeys.MemoryLimiterOptions{Entries: 2048, Now: func() time.Time { return time.Unix(1e9, 0) }})
+		limit := func(i int) passkeys.Limit {
+			return passkeys.Limit{Route: fmt.Sprint(i), Client: netip.MustParsePrefix("203.0.113.7/32")}
+		}
+		take := func(l *passkeys.MemoryLimiter, limit passkeys.Limit) time.Duration {
+			wait, err := l.Take(t.Context(), limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return wait
+		}
+		for range 100 {
+			take(l, limit(0))
+		}
+		for i := range 2047 { // each owes more
+			for range 101 {
+				take(l, limit(1+i))
+			}
+		}
+		take(l, limit(2048))
+		for range 100 {
+			take(l, limit(0))
+		}
+		if take(l, limit(0)) == 0 { // it had its whole budget again
+			gone++
+		}
+	}
+	if gone == 3 {
+		t.Error("all are looked at")
+	}
+}
+
 func TestMemoryLimiterNeedsNoMaking(t *testing.T) {
 	var l passkeys.MemoryLimiter
 	limit := passkeys.Limit{Route: "/x", Client: netip.MustParsePrefix("203.0.113.7/32")}

@@ -387,6 +387,13 @@ time=2030-01-02T03:04:05.000Z level=WARN msg="passkeys: authentication_failed" r
 	if out.Len() > 0 {
 		t.Errorf("below the log's level: %s", &out)
 	}
+	before := slog.Default()
+	defer slog.SetDefault(before)
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, nil)))
+	passkeys.NewSlogAudit(nil).Emit(context.Background(), passkeys.AuditEvent{Type: passkeys.AuthenticationSucceeded, Time: at})
+	if !strings.Contains(out.String(), "authentication_succeeded") {
+		t.Errorf("the default log says %q", &out)
+	}
 }
 
 // failing is a store each of whose methods fails once it is told to.

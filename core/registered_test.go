@@ -1,7 +1,9 @@
 package passkeys_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -146,6 +148,25 @@ func TestARefusedPasskeyIsTakenBackRegardless(t *testing.T) {
 	}
 	if list, _ := b.credentials.ListByUser(context.Background(), alice.ID); len(list) != 0 {
 		t.Error("the credential is there")
+	}
+}
+
+// What cannot be taken back is told to the operator, who can.
+func TestAPasskeyThatCannotBeTakenBackIsLogged(t *testing.T) {
+	var log bytes.Buffer
+	b := newBench(t, func(c *passkeys.Config) {
+		c.Credentials = &failing{c.Credentials.(*passkeys.MemoryCredentials), "Delete"}
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	s := newSite(t, b.Passkeys, func(h *passkeys.Hooks[passkeys.Exchange]) {
+		h.OnRegistered = func(passkeys.Exchange, passkeys.User, passkeys.RegistrationResult) error {
+			return passkeys.ErrForbidden
+		}
+	})
+	begun := s.post("/register/begin", "", http.StatusOK)
+	s.post("/register/finish", finishBody(t, begun, answer(t, passkeytest.New(origin), begun)), http.StatusForbidden)
+	if !strings.Contains(log.String(), "could not take back a credential") || !strings.Contains(log.String(), errDown.Error()) {
+		t.Errorf("the log says %q", &log)
 	}
 }
 

@@ -282,6 +282,16 @@ func TestNothingIsMadeUnaskedWithoutAGrant(t *testing.T) {
 	}
 }
 
+// What is no grant was to be one, for the audit.
+func TestARefusedGrantIsAnUpgrades(t *testing.T) {
+	b := newBench(t)
+	_, err := b.upgrade(t.Context(), "made up", unasked())
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonChallengeNotFound)
+	if e := b.events.last(); e.Type != passkeys.RegistrationFailed || e.Mode != passkeys.ModeUpgrade {
+		t.Errorf("the event is %+v", e)
+	}
+}
+
 // A sign-in cannot be finished with a grant: it was a password's.
 func TestAGrantSignsNobodyIn(t *testing.T) {
 	b := newBench(t)

@@ -208,6 +208,10 @@ func TestWellKnownOfTenants(t *testing.T) {
 		if p := tenants[x.R.Host]; p != nil {
 			return p, nil
 		}
+		if x.R.Host == "four" {
+			http.Error(x.W, "There is no such tenant.", http.StatusGone)
+			return nil, errors.New("answered")
+		}
 		return nil, passkeys.ErrForbidden
 	})
 	if err != nil {
@@ -224,6 +228,7 @@ func TestWellKnownOfTenants(t *testing.T) {
 		{"It tells nothing of this.", "one", "webauthn", false, http.StatusNotFound},
 		{"It tells nothing.", "two", "passkey-endpoints", true, http.StatusNotFound},
 		{"There is no such tenant.", "three", "passkey-endpoints", true, http.StatusForbidden},
+		{"The resolver has said so itself.", "four", "passkey-endpoints", true, http.StatusGone},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "http://"+row.host+"/.well-known/"+row.path, nil)
 		if row.again {
@@ -233,6 +238,9 @@ func TestWellKnownOfTenants(t *testing.T) {
 		mux.ServeHTTP(w, r)
 		if etag = w.Header().Get("ETag"); w.Code != row.status || (etag == "") != (row.status >= 400) {
 			t.Errorf("%s %d %s, ETag %q", row.says, w.Code, w.Body, etag)
+		}
+		if row.status == http.StatusGone && w.Body.String() != "There is no such tenant.\n" {
+			t.Errorf("%s And more: %s", row.says, w.Body)
 		}
 	}
 }

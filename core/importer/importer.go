@@ -334,17 +334,13 @@ func (r *run) prepare(source Source) error {
 
 // notice is the first reading of a row: whose is the id?
 func (r *run) notice(ctx context.Context, number int) error {
-	id := r.reader.credential.ID
-	if len(id) == 0 {
-		return nil
-	}
-	user := hashed([]byte(r.reader.user))
-	s, ok := r.seen[hashed(id)]
+	id, user := hashed(r.reader.credential.ID), hashed([]byte(r.reader.user))
+	s, ok := r.seen[id]
 	if !ok {
 		s.user = user
 	}
 	s.several = s.several || s.user != user
-	r.seen[hashed(id)] = s
+	r.seen[id] = s
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -413,6 +414,28 @@ func TestARunGoesOnWhereItEnded(t *testing.T) {
 	}
 }
 
+// Wherever rows come from, none is read after the one at which a run ends.
+func TestARunEndsAtOnce(t *testing.T) {
+	one, two := register(t, "h", key), register(t, "h", key)
+	cells := func(d device) string { return d.file("{id},{key},alice-id\n") }
+	table := "cred_id,cred_public_key,user_id\n" + cells(one) + cells(two)
+	row := func(d device) []driver.Value { return []driver.Value{passkeys.EncodeID(d.ID), d.PublicKey, "alice-id"} }
+	for name, source := range map[string]importer.Source{
+		"objects":    {Reader: strings.NewReader(one.file(simple) + two.file(simple))},
+		"an array":   {Reader: strings.NewReader("[" + one.file(simple) + "," + two.file(simple) + "]")},
+		"CSV":        {Reader: strings.NewReader(table)},
+		"tabs":       {Reader: strings.NewReader(strings.ReplaceAll(table, ",", "\t"))},
+		"a database": {Query: "q", DB: sql.OpenDB(&answers{columns: []string{"cred_id", "cred_public_key", "user_id"}, types: []string{"text", "bytea", "text"}, values: [][]driver.Value{row(one), row(two)}})},
+	} {
+		source.System = importer.SimpleWebAuthn
+		failure := errors.New("the disk is full")
+		report, err := importer.Import(t.Context(), source, &broken{passkeys.NewMemoryCredentials(), 0, failure}, options)
+		if !errors.Is(err, failure) || report.Rows != 0 {
+			t.Errorf("%s: %+v, %v", name, report, err)
+		}
+	}
+}
+
 func TestProgressTakesTheLines(t *testing.T) {
 	d := register(t, "h", key)
 	o := options
@@ -553,6 +576,7 @@ func TestFiles(t *testing.T) {
 		{"\\r\\n", "And ends its lines in two.", strings.NewReader(strings.ReplaceAll(table, "\n", "\r\n")), "[imported]"},
 		{"arrays, one after the other", "An interface with pages gives an array of each.", strings.NewReader("[" + good + "]\n[]\n[" + good + "," + good + "]"), "[imported skipped already_there skipped already_there]"},
 		{"objects, and an array", "Or of each user.", strings.NewReader(good + "[" + good + "]"), "[imported skipped already_there]"},
+		{"\\N for null", "As PostgreSQL's COPY writes it.", strings.NewReader(strings.NewReplacer("user_id", "user_id,transports", "alice-id", `alice-id,\N`).Replace(table)), "[imported]"},
 		{"a header alone", "A header is no row.", strings.NewReader("cred_id,cred_public_key,user_id\n"), "[]"},
 		{"a row that is short", "One row is broken, and the next is not.", strings.NewReader(strings.Replace(table, "\n", "\na,b\n", 1)), "[refused row_malformed imported]"},
 		{"tabs, and a row that is short", "Also between tabs.", strings.NewReader(strings.Replace(strings.ReplaceAll(table, ",", "\t"), "\n", "\na\tb\n", 1)), "[refused row_malformed imported]"},

@@ -24,8 +24,8 @@ const (
 	maxRSAExponent      = 1<<16 + 1
 )
 
-// affordable reports whether what it takes to verify the statement is bounded. A
-// certificate that cannot be read is left to the library: it verifies nothing.
+// affordable reports whether what it takes to verify the statement is bounded, and
+// can be told: each certificate must be readable.
 func affordable(o *protocol.AttestationObject) bool {
 	const safetyNet = string(protocol.AttestationFormatAndroidSafetyNet)
 	statements, formats := []map[string]any{o.AttStatement}, []string{o.Format}
@@ -53,12 +53,12 @@ func affordable(o *protocol.AttestationObject) bool {
 				return false
 			}
 			c, err := x509.ParseCertificate(raw)
-			if err != nil {
-				continue
+			if err != nil || !affordableCertificate(c) {
+				return false
 			}
 			// Issuers are found by name: where several have one, a search tries all
 			// ways through them, up to a hundred signatures.
-			if other, twice := subjects[string(c.RawSubject)]; twice && other != string(raw) || !affordableCertificate(c) {
+			if other, twice := subjects[string(c.RawSubject)]; twice && other != string(raw) {
 				return false
 			}
 			subjects[string(c.RawSubject)] = string(raw)

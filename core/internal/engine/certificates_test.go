@@ -83,6 +83,7 @@ func TestCostOfStatements(t *testing.T) {
 		{"five parts", "A part needs no certificate to cost a signature.", nil, 5, true},
 		{"one certificate twice", "The same again is no other way to search.", [][]byte{twin, twin}, 1, false},
 		{"two of one name", "Of two issuers with one name a search tries both, and so on above them.", append(several(1), several(1)...), 1, true},
+		{"one that is none", "Nobody knows what it costs.", [][]byte{{0x30}}, 1, true},
 		{"8 KiB", "A certificate is small.", one(extensions(1), nil), 1, false},
 		{"more than 8 KiB", "A certificate is small.", one(func(c *x509.Certificate) { c.Subject.CommonName = strings.Repeat("x", 8<<10) }, nil), 1, true},
 		{"many extensions", "Each is read, some more than once.", one(extensions(33), nil), 1, true},
