@@ -7,6 +7,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -315,6 +316,7 @@ type script struct {
 	err     error
 
 	asked, next int
+	statements  []string
 }
 
 func (s *script) Connect(context.Context) (driver.Conn, error) { return s, nil }
@@ -326,20 +328,21 @@ func (s *script) Rollback() error                              { return nil }
 func (s *script) Close() error                                 { return nil }
 func (s *script) Columns() []string                            { return s.columns }
 
-func (s *script) ask() error {
+func (s *script) ask(statement string) error {
+	s.statements = append(s.statements, statement)
 	if s.asked++; s.asked == s.fail {
 		return s.err
 	}
 	return nil
 }
 
-func (s *script) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
-	return driver.RowsAffected(1), s.ask()
+func (s *script) ExecContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Result, error) {
+	return driver.RowsAffected(1), s.ask(statement)
 }
 
-func (s *script) QueryContext(context.Context, string, []driver.NamedValue) (driver.Rows, error) {
+func (s *script) QueryContext(_ context.Context, statement string, _ []driver.NamedValue) (driver.Rows, error) {
 	s.next = 0
-	return s, s.ask()
+	return s, s.ask(statement)
 }
 
 func (s *script) Next(to []driver.Value) error {
@@ -374,6 +377,27 @@ func TestMigrateEndsWhereItFails(t *testing.T) {
 			if !errors.Is(err, errDriver) {
 				t.Errorf("%s: statement %d fails: %v", dialect, n, err)
 			}
+		}
+	}
+}
+
+// MySQL is asked for nothing that MariaDB alone has, and is the one that is tested.
+func TestMySQLIsAskedForWhatItHas(t *testing.T) {
+	others := regexp.MustCompile(`RETURNING|ON CONFLICT|SKIP LOCKED|ANY\(|"`)
+	s := &script{columns: []string{"payload", "expires_at"}, rows: [][]driver.Value{{[]byte("payload"), time.Now().Add(time.Hour).UnixMicro()}}}
+	for name, call := range calls(s.open(t, "mysql")) {
+		s.statements = nil
+		_ = call(t.Context()) // whose rows are not always of its kind
+		if len(s.statements) == 0 {
+			t.Errorf("%s: nothing is asked for", name)
+		}
+		for _, statement := range s.statements {
+			if others.MatchString(statement) {
+				t.Errorf("%s: %s", name, statement)
+			}
+		}
+		if name == "Consume" && len(s.statements) != 2 {
+			t.Errorf("Consume: %q", s.statements)
 		}
 	}
 }

@@ -106,6 +106,30 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestLimiterOptions(t *testing.T) {
+	at := time.UnixMicro(1_900_000_000_000_000)
+	for _, row := range []struct {
+		name, says string
+		options    *redisstore.LimiterOptions
+		prefix     string
+		ours       bool // the clock
+	}{
+		{"none", "The keys are this module's, and the time is the machine's.", nil, "passkeys:limit:", false},
+		{"zero", "As without.", &redisstore.LimiterOptions{}, "passkeys:limit:", false},
+		{"both", "As they are set.", &redisstore.LimiterOptions{Prefix: "mine:", Now: func() time.Time { return at }}, "mine:", true},
+	} {
+		var asked []any
+		client := answering(t, func(_ context.Context, cmd redis.Cmder) error {
+			asked = cmd.Args()
+			return errors.New("enough")
+		})
+		_, _ = redisstore.NewLimiter(client, row.options).Take(t.Context(), passkeys.Limit{Route: "/register/begin"})
+		if len(asked) != 8 || !strings.HasPrefix(asked[3].(string), row.prefix) || (asked[4] == at.UnixMicro()) != row.ours {
+			t.Errorf("%s: %v. %s", row.name, asked, row.says)
+		}
+	}
+}
+
 // Whoever has forgotten to make the client hears of it here, and not at a sign-in.
 func TestAClientThatIsNil(t *testing.T) {
 	for what, f := range map[string]func(){

@@ -190,6 +190,9 @@ func TestDoctor(t *testing.T) {
 		{"a certificate for another name", "Browsers warn, and have no passkeys.", patient{certificate: func(c *x509.Certificate) { c.DNSNames = []string{"example.com"} }}, "PROBLEM", "the certificate is for example.com, and not for example.org"},
 		{"a certificate that has expired", "As do they here.", patient{certificate: func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Hour) }}, "PROBLEM", "the certificate is not valid now"},
 		{"a certificate that expires", "They will.", patient{certificate: func(c *x509.Certificate) { c.NotAfter = time.Now().Add(49 * time.Hour) }}, "warning", "the certificate is good for 2 days"},
+		{"an authority of one's own", "Browsers do not know it.", patient{args: []string{"-ca", ""}}, "PROBLEM", "nobody trusts who has signed the certificate"},
+		{"http", "Browsers have no passkeys there.", patient{url: "http://example.org"}, "PROBLEM", "the site is not on https"},
+		{"a page that is not there", "It is not the one that signs in.", patient{around: answering("/", http.NotFound)}, "warning", "https://example.org answers 404"},
 		{"a redirect", "The origin is another one.", patient{around: answering("/", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://www.example.org/", http.StatusMovedPermanently)
 		})}, "PROBLEM", "redirects to https://www.example.org/"},
@@ -233,6 +236,9 @@ func TestDoctor(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			passkeys.WriteError(w, r, passkeys.ErrRateLimited)
 		})}, "warning", "the routes have this machine wait"},
+		{"a limiter of the proxy's", "It has no words of ours.", patient{around: answering("/auth/passkeys/authenticate/begin", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusTooManyRequests)
+		})}, "warning", "something in front of the routes has this machine wait"},
 		{"a well-known document that is not there", "Password managers do not find it.", patient{around: answering("/.well-known/passkey-endpoints", http.NotFound)}, "PROBLEM", "/.well-known/passkey-endpoints answers 404"},
 		{"a well-known document that redirects", "Who asks follows none.", patient{around: answering("/.well-known/passkey-endpoints", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://www.example.org/.well-known/passkey-endpoints", http.StatusFound)
@@ -349,8 +355,9 @@ func TestExplain(t *testing.T) {
 		want           []string
 	}{
 		{"a registration", "Is sound, and says who made it.", capture(nil, false), ok, []string{"registration", "Google Password Manager", "ES256", "nothing in it breaks a rule"}},
-		{"a sign-in", "Is sound, as far as can be seen without its key.", capture(nil, true), ok, []string{"sign-in", `"alice"`, "user verified", "nothing in it breaks a rule", "the signature"}},
+		{"a sign-in", "Is sound, as far as can be seen without its key.", capture(nil, true), ok, []string{"sign-in", "is for example.org", `"alice"`, "user verified", "nothing in it breaks a rule", "the signature"}},
 		{"of another page", "Says both origins.", capture(client(func(c *passkeytest.ClientData) { c.Origin = "https://evil.example" }), true), refused, []string{"https://evil.example; configured are https://example.org", "origin_mismatch"}},
+		{"in a frame", "Says of whom.", capture(client(func(c *passkeytest.ClientData) { c.CrossOrigin, c.TopOrigin = true, "https://partner.example" }), true), refused, []string{"in a frame of", "https://partner.example; configured are", "cross_origin"}},
 		{"without verification", "Says what is asked for.", capture(func(a *passkeytest.Authenticator) { a.UserNotVerified = true }, false), refused, []string{"user_verification_missing", "PASSKEYS_USER_VERIFICATION"}},
 		{"of another RP id", "Says that it is.", capture(func(a *passkeytest.Authenticator) {
 			a.Alter = func(_ *passkeytest.ClientData, d *passkeytest.AuthenticatorData) { d.RPIDHash = make([]byte, 32) }
