@@ -69,6 +69,19 @@ func TestARenameOfWhatIsRevokedMeanwhile(t *testing.T) {
 	}
 }
 
+// What another sign-in has noted meanwhile is not news.
+func TestAChangeThatIsKnownMeanwhile(t *testing.T) {
+	b, store, a := newMeanwhile(t, func(c *passkeys.Config) { c.BackupEligibility = passkeys.BackupEligibilityAllow })
+	a.BackupEligible = true
+	store.happens = func() { b.edit(func(c *passkeys.Credential) { c.BackupEligible = true }) }
+	b.mustSignIn(a)
+	for _, e := range b.events.list {
+		if e.Type == passkeys.BackupEligibilityChanged {
+			t.Errorf("the audit says %+v", e)
+		}
+	}
+}
+
 // Of two quarantines the first time and reason stay.
 func TestTheFirstQuarantineStays(t *testing.T) {
 	b, store, a := newMeanwhile(t, func(c *passkeys.Config) { c.SignCountPolicy = passkeys.FlagDisable })

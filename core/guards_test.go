@@ -149,6 +149,17 @@ func TestRegistrationRefuses(t *testing.T) {
 	}
 }
 
+// Who looks at the audit sees whose passkey somebody tried.
+func TestAFailedSignInNamesWhosePasskeyItIs(t *testing.T) {
+	b, a := newBench(t), passkeytest.New(origin)
+	c := b.mustRegister(a)
+	a.Corrupt = func(r *passkeytest.Response) { r.Signature[9] ^= 1 }
+	b.refused(b.finish(b.get(a, "")), passkeys.ErrAssertionVerification, passkeys.ReasonSignatureInvalid)
+	if e := b.events.last(); e.UserID != alice.ID || e.CredentialID != passkeys.EncodeID(c.ID) {
+		t.Errorf("the event is %+v", e)
+	}
+}
+
 func TestSignInRefuses(t *testing.T) {
 	client := func(f func(*passkeytest.ClientData)) func(*passkeytest.Authenticator) {
 		return func(a *passkeytest.Authenticator) {

@@ -450,6 +450,65 @@ type lost struct{ passkeys.ChallengeStore }
 func (lost) Put(context.Context, []byte, time.Time) (string, error) { return "", errDown }
 func (lost) Consume(context.Context, string) ([]byte, error)        { return nil, errDown }
 
+// bomb is a store that panics once it is told to.
+type bomb struct {
+	*passkeys.MemoryCredentials
+	armed bool
+}
+
+func (s *bomb) Get(ctx context.Context, id []byte) (passkeys.Credential, error) {
+	if s.armed {
+		panic("in a store")
+	}
+	return s.MemoryCredentials.Get(ctx, id)
+}
+
+func (s *bomb) ListByUser(ctx context.Context, userID string) ([]passkeys.Credential, error) {
+	if s.armed {
+		panic("in a store")
+	}
+	return s.MemoryCredentials.ListByUser(ctx, userID)
+}
+
+// Whatever panics in a step of a ceremony ends it, for the observer and the audit.
+func TestAPanicEndsAStep(t *testing.T) {
+	heard, store := &ledger{}, &bomb{}
+	b := newBench(t, func(c *passkeys.Config) {
+		store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
+		c.Credentials, c.Observer = store, heard
+	})
+	ctx, a := t.Context(), passkeytest.New(origin)
+	b.mustRegister(a)
+	signIn, confirm, register := b.get(a, ""), b.confirming(ctx, a, passkeys.Operation{}), b.create(passkeytest.New(origin))
+	store.armed = true
+	for want, step := range map[string]func(){
+		"authentication.begin user": func() {
+			_, _ = b.BeginAuthentication(ctx, passkeys.AuthenticationRequest{UserID: alice.ID})
+		},
+		"authentication.finish usernameless": func() { _ = b.finish(signIn) },
+		"registration.begin registration":    func() { _, _ = b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice}) },
+		"registration.finish registration":   func() { _, _ = b.FinishRegistration(ctx, register) },
+		"confirmation.begin confirmation":    func() { _, _ = b.BeginConfirmation(ctx, alice.ID, passkeys.Operation{}) },
+		"confirmation.finish confirmation":   func() { _, _ = b.FinishConfirmation(ctx, confirm) },
+	} {
+		heard.ended = nil
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing panics", want)
+				}
+			}()
+			step()
+		}()
+		if len(heard.ended) != 1 || heard.ended[0] != want+" hook_failed" || heard.open != 0 {
+			t.Errorf("%s: %q, %d open", want, heard.ended, heard.open)
+		}
+		if e := b.events.last(); e.Reason != passkeys.ReasonHookFailed {
+			t.Errorf("%s: the event is %+v", want, e)
+		}
+	}
+}
+
 func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 	ctx := context.Background()
 	var log bytes.Buffer

@@ -749,6 +749,23 @@ var rows = []row{
 		release();
 		await late;
 		equal(signalled(), ['AllAcceptedCredentials', 'CurrentUserDetails'], 'late');`},
+	{name: "signals while a passkey is stored", sentence: "Nor is one that arrives after the server has stored it, and before the page knows.", script: `
+		const held = () => { let release; const until = new Promise((resolve) => (release = resolve)); return { until, release }; };
+		const list = held(), stored = held(), answered = held();
+		const late = passkeys({ fetch: async (...a) => { const response = await fetch(...a); await list.until; return response; } }).signals();
+		while (!(await posted('/signals')).length);
+		const made = passkeys({ fetch: async (...a) => {
+			const response = await fetch(...a);
+			if (/finish$/.test(a[0])) { stored.release(); await answered.until; }
+			return response;
+		} }).register();
+		await stored.until;
+		list.release();
+		await late;
+		equal(signalled(), [], 'late');
+		answered.release();
+		await made;
+		equal(signalled(), ['AllAcceptedCredentials', 'CurrentUserDetails']);`},
 	{name: "signals that hang", sentence: "A sign-in does not wait for them for longer than a few seconds.", script: registered + `
 		await fault('/signals', { held: true });
 		equal((await pk.signIn()).status, 'ok');
