@@ -439,6 +439,17 @@ func TestConfigIsCopiedAlsoWhereItGoesIntoOptions(t *testing.T) {
 	}
 }
 
+// Whoever logs the wrong thing has not logged what opens every state.
+func TestWhatIsPrintedIsNoSecret(t *testing.T) {
+	b := newBench(t, func(c *passkeys.Config) {
+		c.Secret, c.OldSecrets = []byte("the secret that is used, so long"), [][]byte{[]byte("the secret that was used, and is")}
+	})
+	secret := strings.Trim(fmt.Sprint([]byte("the secret that")), "[]")
+	if printed := fmt.Sprintf("%+v", b.Passkeys); strings.Contains(printed, secret) {
+		t.Error(printed)
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	for _, row := range []struct {
 		name             string
