@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -158,10 +159,16 @@ func TestConfirmation(t *testing.T) {
 
 // Without random bytes there is nothing to confirm with.
 func TestNoConfirmationWithoutChance(t *testing.T) {
-	b, _ := newConfirming(t, func(c *passkeys.Config) { c.Rand = bytes.NewReader(make([]byte, 32)) }) // for the registration
+	var log bytes.Buffer
+	b, _ := newConfirming(t, func(c *passkeys.Config) {
+		c.Rand, c.Logger = bytes.NewReader(make([]byte, 32)), slog.New(slog.NewTextHandler(&log, nil)) // for the registration
+	})
 	_, err := b.BeginConfirmation(t.Context(), alice.ID, transfer)
 	if request, err := b.RequestConfirmation(t.Context(), alice.ID, transfer, 0); request != "" || reason(err) != passkeys.ReasonRandomFailed {
 		t.Errorf("RequestConfirmation: %q, %v", request, err)
+	}
+	if !strings.Contains(log.String(), "could not request a confirmation") { // it is no step, which has an event
+		t.Errorf("the log says %q", &log)
 	}
 	if reason(err) != passkeys.ReasonRandomFailed {
 		t.Errorf("BeginConfirmation: %v", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -514,8 +515,13 @@ func TestGrantUpgradeFails(t *testing.T) {
 			t.Errorf("of %d bytes: %q, %v", len(id), grant, err)
 		}
 	}
-	if grant, err := newBench(t, func(c *passkeys.Config) { c.Challenges = lost{} }).GrantUpgrade(t.Context(), alice.ID); grant != "" || !errors.Is(err, passkeys.ErrStorageUnavailable) {
+	var log bytes.Buffer
+	down := newBench(t, func(c *passkeys.Config) { c.Challenges, c.Logger = lost{}, slog.New(slog.NewTextHandler(&log, nil)) })
+	if grant, err := down.GrantUpgrade(t.Context(), alice.ID); grant != "" || !errors.Is(err, passkeys.ErrStorageUnavailable) {
 		t.Errorf("without a store: %q, %v", grant, err)
+	}
+	if !strings.Contains(log.String(), "could not grant an upgrade") {
+		t.Errorf("the log says %q", &log)
 	}
 	if grant, err := newBench(t, func(c *passkeys.Config) { c.Rand = bytes.NewReader(nil) }).GrantUpgrade(t.Context(), alice.ID); grant != "" || reason(err) != passkeys.ReasonRandomFailed {
 		t.Errorf("without randomness: %q, %v", grant, err)
