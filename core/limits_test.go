@@ -445,18 +445,28 @@ func TestWhatIsTurnedAwayHasEnded(t *testing.T) {
 	b := newBench(t, func(c *passkeys.Config) { c.Limiter, c.Observer = &asking{wait: time.Second}, heard })
 	s := from(newSite(t, b.Passkeys), "203.0.113.7:1")
 	b.events.reset()
-	s.post("/authenticate/begin", "", http.StatusTooManyRequests)
-	s.post("/register/finish", "", http.StatusTooManyRequests)
+	for _, row := range []struct {
+		path, observed string
+		audited        passkeys.AuditEventType
+	}{
+		{"/register/begin", "registration.begin  rate_limited", passkeys.RegistrationFailed},
+		{"/register/finish", "registration.finish  rate_limited", passkeys.RegistrationFailed},
+		{"/authenticate/begin", "authentication.begin  rate_limited", passkeys.AuthenticationFailed},
+		{"/authenticate/finish", "authentication.finish  rate_limited", passkeys.AuthenticationFailed},
+		{"/confirm/begin", "confirmation.begin  rate_limited", passkeys.ConfirmationFailed},
+		{"/confirm/finish", "confirmation.finish  rate_limited", passkeys.ConfirmationFailed},
+	} {
+		s.post(row.path, "", http.StatusTooManyRequests)
+		if last := heard.ended[len(heard.ended)-1]; last != row.observed {
+			t.Errorf("%s: observed %q, want %q", row.path, last, row.observed)
+		}
+		if e := b.events.last(); e.Type != row.audited || e.Reason != passkeys.ReasonRateLimited {
+			t.Errorf("%s: the event is %+v", row.path, e)
+		}
+	}
 	s.do(http.MethodGet, "/credentials", "", http.StatusTooManyRequests)
-	if want := []string{"authentication.begin  rate_limited", "registration.finish  rate_limited"}; !slices.Equal(heard.ended, want) || heard.open != 0 {
-		t.Errorf("observed %q, want %q; %d are open", heard.ended, want, heard.open)
-	}
-	var said []string
-	for _, e := range b.events.list {
-		said = append(said, fmt.Sprint(e.Type, " ", e.Reason))
-	}
-	if want := []string{"authentication_failed rate_limited", "registration_failed rate_limited"}; !slices.Equal(said, want) {
-		t.Errorf("the audit says %q, want %q", said, want)
+	if len(heard.ended) != 6 || heard.open != 0 || len(b.events.list) != 6 {
+		t.Errorf("observed %q, audited %+v; %d are open", heard.ended, b.events.list, heard.open)
 	}
 }
 

@@ -291,6 +291,25 @@ var rows = []row{
 		await device.called(5);
 		device.choose();
 		equal((await done).status, 'ok');`},
+	{name: "autofill dies after a long life", sentence: "Then the pauses begin anew: the next prompt comes at once.", config: func(c *passkeys.Config) { c.ConditionalTTL = 10 * time.Minute }, script: registered + `
+		let end;
+		const dies = () => new Promise((_, reject) => (end = () => reject(new DOMException('', 'NotAllowedError'))));
+		device.next.push(dies, dies, dies);
+		const done = pk.autofill();
+		await device.called(2);
+		await later(600);
+		end();
+		await device.called(3);
+		await later(600);
+		end();
+		while ((await waiting()) < 1);
+		await later(6000);
+		await device.called(4);
+		await later(61e3);
+		end();
+		await device.called(5);
+		device.choose();
+		equal((await done).status, 'ok');`},
 	{name: "autofill and a button", sentence: "A button's prompt takes the place of autofill, and its sign-in ends it.", script: registered + `
 		const done = pk.autofill();
 		await device.called(2);
