@@ -291,6 +291,16 @@ var rows = []row{
 		await device.called(5);
 		device.choose();
 		equal((await done).status, 'ok');`},
+	{name: "autofill of a device that fails", sentence: "Of that nobody knows the cause either: it is tried again.", script: registered + `
+		device.next.push(throws('UnknownError'));
+		const done = pk.autofill();
+		await device.called(3);
+		device.choose();
+		equal((await done).status, 'ok');`},
+	{name: "autofill at another site", sentence: "What will never do is not tried again.", errors: []string{"passkeys: expected localhost"}, script: registered + `
+		device.next.push(throws('SecurityError'));
+		await fails(pk.autofill(), 'wrong_site');
+		equal(asked(), 2, 'prompts');`},
 	{name: "autofill dies after a long life", sentence: "Then the pauses begin anew: the next prompt comes at once.", config: func(c *passkeys.Config) { c.ConditionalTTL = 10 * time.Minute }, script: registered + `
 		let end;
 		const dies = () => new Promise((_, reject) => (end = () => reject(new DOMException('', 'NotAllowedError'))));
