@@ -291,12 +291,14 @@ var rows = []row{
 		await device.called(5);
 		device.choose();
 		equal((await done).status, 'ok');`},
-	{name: "autofill of a device that fails", sentence: "Of that nobody knows the cause either: it is tried again.", script: registered + `
+	{name: "autofill of a device that fails", sentence: "Of that nobody knows the cause either: it is tried again, and onError hears of passkeys only.", script: registered + `
 		device.next.push(throws('UnknownError'));
-		const done = pk.autofill();
+		const heard = [];
+		const done = pk.autofill({ onError: (error) => heard.push(error.code) });
 		await device.called(3);
 		device.choose();
-		equal((await done).status, 'ok');`},
+		equal((await done).status, 'ok');
+		equal(heard, []);`},
 	{name: "autofill at another site", sentence: "What will never do is not tried again.", errors: []string{"passkeys: expected localhost"}, script: registered + `
 		device.next.push(throws('SecurityError'));
 		await fails(pk.autofill(), 'wrong_site');
