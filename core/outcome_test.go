@@ -479,7 +479,9 @@ func TestAPanicEndsAStep(t *testing.T) {
 	})
 	ctx, a := t.Context(), passkeytest.New(origin)
 	b.mustRegister(a)
-	signIn, confirm, register := b.get(a, ""), b.confirming(ctx, a, passkeys.Operation{}), b.create(passkeytest.New(origin))
+	transfer := passkeys.Operation{Name: "transfer"}
+	proof := b.mustConfirm(ctx, a, transfer).Sealed
+	signIn, confirm, register := b.get(a, ""), b.confirming(ctx, a, transfer), b.create(passkeytest.New(origin))
 	store.armed = true
 	for want, step := range map[string]func(){
 		"authentication.begin user": func() {
@@ -488,7 +490,8 @@ func TestAPanicEndsAStep(t *testing.T) {
 		"authentication.finish usernameless": func() { _ = b.finish(signIn) },
 		"registration.begin registration":    func() { _, _ = b.BeginRegistration(ctx, passkeys.RegistrationRequest{User: alice}) },
 		"registration.finish registration":   func() { _, _ = b.FinishRegistration(ctx, register) },
-		"confirmation.begin confirmation":    func() { _, _ = b.BeginConfirmation(ctx, alice.ID, passkeys.Operation{}) },
+		"confirmation.begin confirmation":    func() { _, _ = b.BeginConfirmation(ctx, alice.ID, transfer) },
+		"confirmation.use confirmation":      func() { _, _ = b.VerifyProof(ctx, proof, passkeys.ProofCheck{UserID: alice.ID, Operation: transfer}) },
 		"confirmation.finish confirmation":   func() { _, _ = b.FinishConfirmation(ctx, confirm) },
 	} {
 		heard.ended = nil

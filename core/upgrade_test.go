@@ -291,6 +291,15 @@ func TestARefusedGrantIsAnUpgrades(t *testing.T) {
 	if e := b.events.last(); e.Type != passkeys.RegistrationFailed || e.Mode != passkeys.ModeUpgrade {
 		t.Errorf("the event is %+v", e)
 	}
+	theirs, err := b.GrantUpgrade(t.Context(), "mallory-id")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.upgrade(t.Context(), theirs, unasked())
+	b.refused(err, passkeys.ErrChallengeNotFound, passkeys.ReasonUserChanged)
+	if e := b.events.last(); e.UserID != alice.ID {
+		t.Errorf("who tries is alice, and the event is %+v", e)
+	}
 }
 
 // A sign-in cannot be finished with a grant: it was a password's.
