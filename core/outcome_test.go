@@ -512,6 +512,53 @@ func TestAPanicEndsAStep(t *testing.T) {
 	}
 }
 
+// So it does by each route.
+func TestAPanicEndsAStepByRoute(t *testing.T) {
+	heard, store := &ledger{}, &bomb{}
+	b := newBench(t, func(c *passkeys.Config) {
+		store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
+		c.Credentials, c.Observer = store, heard
+	})
+	s, a := newSite(t, b.Passkeys), passkeytest.New(origin)
+	b.mustRegister(a)
+	answered := func(path, body string, answer func([]byte) (json.RawMessage, error)) string {
+		begun := s.post(path, body, http.StatusOK)
+		credential, err := answer(begun)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return finishBody(t, begun, credential)
+	}
+	request, err := b.RequestConfirmation(t.Context(), alice.ID, passkeys.Operation{Name: "transfer"}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request = `{"request":"` + request + `"}`
+	rows := []struct{ path, body, want string }{
+		{"/register/begin", "", "registration.begin registration"},
+		{"/register/finish", answered("/register/begin", "", passkeytest.New(origin).Create), "registration.finish registration"},
+		{"/authenticate/begin", `{"userId":"alice-id"}`, "authentication.begin user"},
+		{"/authenticate/finish", answered("/authenticate/begin", "", a.Get), "authentication.finish usernameless"},
+		{"/confirm/begin", request, "confirmation.begin confirmation"},
+		{"/confirm/finish", answered("/confirm/begin", request, a.Get), "confirmation.finish confirmation"},
+	}
+	store.armed = true
+	for _, row := range rows {
+		heard.ended = nil
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: nothing panics", row.path)
+				}
+			}()
+			s.post(row.path, row.body, http.StatusInternalServerError)
+		}()
+		if len(heard.ended) != 1 || heard.ended[0] != row.want+" hook_failed" || heard.open != 0 {
+			t.Errorf("%s: %q, %d open", row.path, heard.ended, heard.open)
+		}
+	}
+}
+
 func TestStoreFailuresAreNeverTheUsersFault(t *testing.T) {
 	ctx := context.Background()
 	var log bytes.Buffer
