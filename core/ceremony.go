@@ -39,7 +39,10 @@ type attempt struct {
 func (p *Passkeys) start(ctx context.Context, step Step) (context.Context, *attempt) {
 	a := &attempt{p: p, step: step}
 	if p.cfg.Observer != nil {
-		ctx, a.observed = p.cfg.Observer.Observe(ctx, step)
+		var inside context.Context
+		if inside, a.observed = p.cfg.Observer.Observe(ctx, step); inside != nil {
+			ctx = inside
+		}
 	}
 	return ctx, a
 }

@@ -217,8 +217,9 @@ func (a *attempt) finishConfirmation(ctx context.Context, state string, response
 		return nil, a.end(ctx, err)
 	}
 	c, err := a.redeem(ctx, forConfirmation, state)
+	a.userID = who // whosever the state is
 	if err == nil && c.userID != who {
-		a.userID, err = who, ErrChallengeNotFound.because(ReasonUserChanged)
+		err = ErrChallengeNotFound.because(ReasonUserChanged)
 	}
 	if err != nil {
 		return nil, a.end(ctx, err)

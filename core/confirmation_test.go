@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -666,5 +667,52 @@ func TestAProofAndAStoreThatFails(t *testing.T) {
 		broken := newBench(t, func(c *passkeys.Config) { c.Credentials = &failing{b.credentials, method} })
 		_, err := broken.VerifyProof(t.Context(), proof, passkeys.ProofCheck{UserID: alice.ID, Operation: transfer})
 		broken.refused(err, passkeys.ErrStorageUnavailable, passkeys.ReasonStorageFailed)
+	}
+}
+
+// Whoever brings what is another's, in time or late, is whom the audit names.
+func TestTheAuditNamesWhoAsks(t *testing.T) {
+	for _, late := range []time.Duration{0, time.Hour} {
+		b, phone := newConfirming(t)
+		b.registered(bob, passkeytest.New(origin))
+		registration, confirmation, grant := b.create(passkeytest.New(origin)), b.confirming(t.Context(), phone, transfer), b.grant(t.Context())
+		registration.UserID, confirmation.UserID = bob.ID, bob.ID
+		b.clock.Advance(late)
+		for what, ask := range map[string]func() error{
+			"a registration": func() error { _, err := b.FinishRegistration(t.Context(), registration); return err },
+			"a confirmation": func() error { _, err := b.FinishConfirmation(t.Context(), confirmation); return err },
+			"a grant": func() error {
+				_, err := b.BeginRegistration(t.Context(), passkeys.RegistrationRequest{User: bob, Grant: grant})
+				return err
+			},
+		} {
+			if err := ask(); err == nil {
+				t.Errorf("alice's %s is bob's", what)
+			}
+			if e := b.events.last(); e.UserID != bob.ID {
+				t.Errorf("%s, %v late: the event is %+v", what, late, e)
+			}
+		}
+	}
+}
+
+// What an error is made of is everybody's, and stays what it is.
+func TestErrorsThatAreEverybodysStay(t *testing.T) {
+	before := *passkeys.ErrConfirmationRequired
+	t.Cleanup(func() { *passkeys.ErrConfirmationRequired = before })
+	b, _ := newConfirming(t)
+	if _, err := b.VerifyProof(t.Context(), "", passkeys.ProofCheck{UserID: alice.ID, Operation: transfer}); !errors.Is(err, passkeys.ErrConfirmationRequired) {
+		t.Error(err)
+	}
+	guarded := passkeys.Require(b.Passkeys, passkeys.Hooks[passkeys.Exchange]{
+		GetUser: func(passkeys.Exchange) (passkeys.User, error) { return alice, passkeys.ErrConfirmationRequired },
+	}, passkeys.Guard[passkeys.Exchange]{Bearer: true})(http.NotFoundHandler())
+	w := httptest.NewRecorder()
+	guarded.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", nil))
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("by the guard: %d", w.Code)
+	}
+	if now := passkeys.ErrConfirmationRequired; now.ConfirmationRequest() != "" || now.Status != http.StatusForbidden {
+		t.Errorf("it has become %+v", now)
 	}
 }

@@ -667,3 +667,12 @@ func TestOnConfirmed(t *testing.T) {
 		t.Errorf("%s", answer)
 	}
 }
+
+func TestOfALargeRequestLittleIsRead(t *testing.T) {
+	body := &endless{}
+	r := httptest.NewRequest(http.MethodPost, "/", io.LimitReader(body, 1<<20))
+	r.ContentLength = -1
+	if _, err := passkeys.RequestOperation(r, "/"); err == nil || body.read > 128<<10 {
+		t.Errorf("%d bytes were read: %v", body.read, err)
+	}
+}

@@ -10,8 +10,8 @@ import "context"
 // value can label a metric.
 type Observer interface {
 	// Observe is called when a step starts. The step goes on with the context
-	// that it returns, and calls the function, which must not be nil, once, when
-	// it ends.
+	// that it returns, and calls the function once, when it ends. Where either is
+	// nil, it goes on with its own, or calls nothing.
 	Observe(ctx context.Context, step Step) (context.Context, func(Outcome))
 }
 

@@ -266,3 +266,16 @@ func TestChangesAreObserved(t *testing.T) {
 	s.post("/register/finish", finishBody(t, begun, credential), http.StatusForbidden)
 	heard("what is taken back")
 }
+
+// blind is an observer that has nothing to say.
+type blind struct{}
+
+func (blind) Observe(context.Context, passkeys.Step) (context.Context, func(passkeys.Outcome)) {
+	return nil, nil //nolint:nilnil,staticcheck // which it is told not to
+}
+
+func TestAnObserverThatReturnsNothingIsNone(t *testing.T) {
+	b, a := newBench(t, func(c *passkeys.Config) { c.Observer = blind{} }), passkeytest.New(origin)
+	b.mustRegister(a)
+	b.mustSignIn(a)
+}

@@ -99,7 +99,8 @@ func (a *attempt) unseal(ctx context.Context, purpose purpose, text, userID stri
 // no longer ago than MaxAge. One that names an operation is used up by that, unless
 // it is Reusable: of any number of calls with it, on any number of servers, at most
 // one succeeds. None does where its passkey has been used so often meanwhile, some
-// eight operations, that it cannot tell any more; then the user confirms once more.
+// eight operations, that it cannot tell any more; then the user confirms once more. A
+// passkey that is revoked, and registered again with the same id and key, has forgotten.
 //
 // A proof of no operation costs no statement of the store, nor does a Reusable one;
 // they are good even where their passkey was revoked since. Any other costs two, and

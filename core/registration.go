@@ -2,6 +2,7 @@ package passkeys
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -132,11 +133,11 @@ func (a *attempt) challengeFor(ctx context.Context, r RegistrationRequest) (payl
 		return a.p.draw(ctx, forRegistration, ModeRegistration, r.User.ID, a.p.cfg.ChallengeTTL)
 	}
 	c, err := a.redeem(ctx, forUpgrade, r.Grant)
+	a.userID = r.User.ID // who asks, whosever it is
 	if err != nil {
 		return payload{}, err
 	}
 	if c.userID != r.User.ID {
-		a.userID = r.User.ID
 		return payload{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
 	// Whatever is begun with one grant is one use, of one issue time and one expiry:
@@ -188,11 +189,11 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		return nil, use{}, err
 	}
 	c, err := a.redeem(ctx, forRegistration, r.State)
+	a.userID = cmp.Or(r.UserID, a.userID)
 	if err != nil {
 		return nil, use{}, err
 	}
 	if r.UserID != "" && r.UserID != c.userID {
-		a.userID = r.UserID
 		return nil, use{}, ErrChallengeNotFound.because(ReasonUserChanged)
 	}
 	rp := p.rp
