@@ -444,7 +444,7 @@ func TestWhatIsPrintedIsNoSecret(t *testing.T) {
 	b := newBench(t, func(c *passkeys.Config) {
 		c.Secret, c.OldSecrets = []byte("the secret that is used, so long"), [][]byte{[]byte("the secret that was used, and is")}
 	})
-	secret := strings.Trim(fmt.Sprint([]byte("the secret that")), "[]")
+	secret := strings.Trim(fmt.Sprintf("%d", []byte("the secret that")), "[]")
 	if printed := fmt.Sprintf("%+v", b.Passkeys); strings.Contains(printed, secret) {
 		t.Error(printed)
 	}
