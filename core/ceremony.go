@@ -39,10 +39,8 @@ type attempt struct {
 func (p *Passkeys) start(ctx context.Context, step Step) (context.Context, *attempt) {
 	a := &attempt{p: p, step: step}
 	if p.cfg.Observer != nil {
-		var inside context.Context
-		if inside, a.observed = p.cfg.Observer.Observe(ctx, step); inside != nil {
-			ctx = inside
-		}
+		inside, observed := p.cfg.Observer.Observe(ctx, step)
+		ctx, a.observed = cmp.Or(inside, ctx), observed
 	}
 	return ctx, a
 }
@@ -199,7 +197,8 @@ func (a *attempt) held(ctx context.Context, purpose purpose, raw []byte) (payloa
 	case subtle.ConstantTimeCompare([]byte(c.session), []byte(sessionHash(ctx))) != 1:
 		return payload{}, ErrChallengeNotFound.because(ReasonSessionMismatch)
 	}
-	if somebody(c.userID) {
+	// Else whoever asks is known, whosever it is.
+	if signsIn := c.purpose == forAuthentication || c.purpose == forRegistration && a.userID == ""; signsIn && somebody(c.userID) {
 		a.userID = c.userID
 	}
 	if !p.cfg.Now().Before(c.expiresAt) {

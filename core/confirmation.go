@@ -186,7 +186,7 @@ func (a *attempt) requested(ctx context.Context, request string) (subject, error
 	if request == "" {
 		return Operation{}.of(0)
 	}
-	c, err := a.unseal(ctx, forRequest, request, a.userID)
+	c, err := a.unseal(ctx, forRequest, request)
 	return c.subject, err
 }
 
@@ -217,7 +217,6 @@ func (a *attempt) finishConfirmation(ctx context.Context, state string, response
 		return nil, a.end(ctx, err)
 	}
 	c, err := a.redeem(ctx, forConfirmation, state)
-	a.userID = who // whosever the state is
 	if err == nil && c.userID != who {
 		err = ErrChallengeNotFound.because(ReasonUserChanged)
 	}

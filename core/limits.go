@@ -111,8 +111,9 @@ type MemoryLimiter struct {
 // defaults.
 type MemoryLimiterOptions struct {
 	Rates Rates
-	// Entries is how many budgets are kept, of about 120 bytes each. Of more, one of those that owe least is forgotten, so that a flood from
-	// many addresses does not free one that has used up its own. Default: 65,536.
+	// Entries is how many budgets are kept, of about 120 bytes each. Of more, one of
+	// those that owe least is forgotten, so that a flood from many addresses does not
+	// free one that has used up its own. Default: 65,536.
 	Entries int
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time

@@ -271,7 +271,7 @@ func TestChangesAreObserved(t *testing.T) {
 type blind struct{}
 
 func (blind) Observe(context.Context, passkeys.Step) (context.Context, func(passkeys.Outcome)) {
-	return nil, nil //nolint:nilnil // which it is told not to
+	return nil, nil //nolint:nilnil // it may
 }
 
 func TestAnObserverThatReturnsNothingIsNone(t *testing.T) {

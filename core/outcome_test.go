@@ -470,13 +470,36 @@ func (s *bomb) ListByUser(ctx context.Context, userID string) ([]passkeys.Creden
 	return s.MemoryCredentials.ListByUser(ctx, userID)
 }
 
-// Whatever panics in a step of a ceremony ends it, for the observer and the audit.
-func TestAPanicEndsAStep(t *testing.T) {
-	heard, store := &ledger{}, &bomb{}
+func newMined(t *testing.T) (*bench, *bomb, *ledger) {
+	t.Helper()
+	store, heard := &bomb{}, &ledger{}
 	b := newBench(t, func(c *passkeys.Config) {
 		store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
 		c.Credentials, c.Observer = store, heard
 	})
+	return b, store, heard
+}
+
+// aPanic has a step panic, and sees that the observer hears its end.
+func (l *ledger) aPanic(t *testing.T, want string, step func()) {
+	t.Helper()
+	l.ended = nil
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s: nothing panics", want)
+			}
+		}()
+		step()
+	}()
+	if len(l.ended) != 1 || l.ended[0] != want+" hook_failed" || l.open != 0 {
+		t.Errorf("%s: %q, %d open", want, l.ended, l.open)
+	}
+}
+
+// Whatever panics in a step of a ceremony ends it, for the observer and the audit.
+func TestAPanicEndsAStep(t *testing.T) {
+	b, store, heard := newMined(t)
 	ctx, a := t.Context(), passkeytest.New(origin)
 	b.mustRegister(a)
 	transfer := passkeys.Operation{Name: "transfer"}
@@ -494,18 +517,7 @@ func TestAPanicEndsAStep(t *testing.T) {
 		"confirmation.use confirmation":      func() { _, _ = b.VerifyProof(ctx, proof, passkeys.ProofCheck{UserID: alice.ID, Operation: transfer}) },
 		"confirmation.finish confirmation":   func() { _, _ = b.FinishConfirmation(ctx, confirm) },
 	} {
-		heard.ended = nil
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: nothing panics", want)
-				}
-			}()
-			step()
-		}()
-		if len(heard.ended) != 1 || heard.ended[0] != want+" hook_failed" || heard.open != 0 {
-			t.Errorf("%s: %q, %d open", want, heard.ended, heard.open)
-		}
+		heard.aPanic(t, want, step)
 		if e := b.events.last(); e.Reason != passkeys.ReasonHookFailed {
 			t.Errorf("%s: the event is %+v", want, e)
 		}
@@ -514,11 +526,7 @@ func TestAPanicEndsAStep(t *testing.T) {
 
 // So it does by each route.
 func TestAPanicEndsAStepByRoute(t *testing.T) {
-	heard, store := &ledger{}, &bomb{}
-	b := newBench(t, func(c *passkeys.Config) {
-		store.MemoryCredentials = c.Credentials.(*passkeys.MemoryCredentials)
-		c.Credentials, c.Observer = store, heard
-	})
+	b, store, heard := newMined(t)
 	s, a := newSite(t, b.Passkeys), passkeytest.New(origin)
 	b.mustRegister(a)
 	answered := func(path, body string, answer func([]byte) (json.RawMessage, error)) string {
@@ -544,18 +552,7 @@ func TestAPanicEndsAStepByRoute(t *testing.T) {
 	}
 	store.armed = true
 	for _, row := range rows {
-		heard.ended = nil
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Errorf("%s: nothing panics", row.path)
-				}
-			}()
-			s.post(row.path, row.body, http.StatusInternalServerError)
-		}()
-		if len(heard.ended) != 1 || heard.ended[0] != row.want+" hook_failed" || heard.open != 0 {
-			t.Errorf("%s: %q, %d open", row.path, heard.ended, heard.open)
-		}
+		heard.aPanic(t, row.want, func() { s.post(row.path, row.body, http.StatusInternalServerError) })
 	}
 }
 

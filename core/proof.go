@@ -79,18 +79,17 @@ func useOfProof(c payload) use {
 	return use{c.issuedAt.UnixMicro(), c.expiresAt.UnixMicro(), [tagSize]byte(sum[:])}
 }
 
-// unseal opens what this server has sealed for one purpose, this user and the
+// unseal opens what this server has sealed for one purpose, who asks and the
 // session of ctx.
-func (a *attempt) unseal(ctx context.Context, purpose purpose, text, userID string) (payload, error) {
+func (a *attempt) unseal(ctx context.Context, purpose purpose, text string) (payload, error) {
 	raw, ok := a.p.proofs.Open(text)
 	c, err := payload{}, error(ErrChallengeNotFound.because(ReasonChallengeNotFound))
 	if ok {
 		c, err = a.held(ctx, purpose, raw)
 	}
-	if err == nil && c.userID != userID {
+	if err == nil && c.userID != a.userID {
 		err = ErrChallengeNotFound.because(ReasonUserChanged)
 	}
-	a.userID = userID // who asks, whoever it was sealed for
 	return c, err
 }
 
@@ -151,7 +150,8 @@ type ProofCheck struct {
 func (p *Passkeys) use(ctx context.Context, sealed string, check ProofCheck, s subject) (*Proof, error) {
 	ctx, a := p.start(ctx, Step{CeremonyConfirmation, StepUse})
 	defer a.abandon(ctx)
-	c, err := a.unseal(ctx, forProof, sealed, check.UserID)
+	a.userID = check.UserID
+	c, err := a.unseal(ctx, forProof, sealed)
 	a.mode, a.id, a.operation = ModeConfirmation, []byte(c.credentialID), s.operation
 	if err == nil {
 		err = p.accept(ctx, c, check, s)

@@ -2,7 +2,6 @@ package passkeys
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -133,7 +132,6 @@ func (a *attempt) challengeFor(ctx context.Context, r RegistrationRequest) (payl
 		return a.p.draw(ctx, forRegistration, ModeRegistration, r.User.ID, a.p.cfg.ChallengeTTL)
 	}
 	c, err := a.redeem(ctx, forUpgrade, r.Grant)
-	a.userID = r.User.ID // who asks, whosever it is
 	if err != nil {
 		return payload{}, err
 	}
@@ -189,7 +187,6 @@ func (a *attempt) verifyRegistration(ctx context.Context, r RegistrationResponse
 		return nil, use{}, err
 	}
 	c, err := a.redeem(ctx, forRegistration, r.State)
-	a.userID = cmp.Or(r.UserID, a.userID)
 	if err != nil {
 		return nil, use{}, err
 	}

@@ -315,8 +315,8 @@ type script struct {
 	fail    int   // the number of the statement; 0: none
 	err     error
 
-	asked, next int
-	statements  []string
+	statements []string // it was asked
+	next       int
 }
 
 func (s *script) Connect(context.Context) (driver.Conn, error) { return s, nil }
@@ -330,7 +330,7 @@ func (s *script) Columns() []string                            { return s.column
 
 func (s *script) ask(statement string) error {
 	s.statements = append(s.statements, statement)
-	if s.asked++; s.asked == s.fail {
+	if len(s.statements) == s.fail {
 		return s.err
 	}
 	return nil
@@ -368,7 +368,7 @@ func TestMigrateEndsWhereItFails(t *testing.T) {
 		for n := 1; ; n++ {
 			s := &script{fail: n, err: errDriver}
 			err := gormstore.Migrate(s.open(t, dialect))
-			if s.asked < n {
+			if len(s.statements) < n {
 				if n <= statements || err != nil {
 					t.Errorf("%s: %d statements, %v", dialect, n-1, err)
 				}
@@ -419,8 +419,8 @@ func TestWhatCannotBeRead(t *testing.T) {
 func TestDeleteExpiredBreaksOff(t *testing.T) {
 	errLost := errors.New("connection lost")
 	s := &script{columns: []string{"handle_hash"}, rows: [][]driver.Value{{[]byte("1")}}, end: errLost}
-	if n, err := gormstore.NewChallenges(s.open(t, "mysql")).DeleteExpired(t.Context()); n != 0 || !errors.Is(err, errLost) || s.asked != 1 {
-		t.Errorf("%d deleted, %v, in %d statements", n, err, s.asked)
+	if n, err := gormstore.NewChallenges(s.open(t, "mysql")).DeleteExpired(t.Context()); n != 0 || !errors.Is(err, errLost) || len(s.statements) != 1 {
+		t.Errorf("%d deleted, %v, in %d statements", n, err, len(s.statements))
 	}
 }
 

@@ -33,7 +33,8 @@ var searched = []struct {
 // find returns a mutant for each condition that refuses something, and that no
 // listed guard takes out: an if or a case whose body ends in an error, false or what is
 // no success, each part of it that an || joins, and each part of an && that is returned,
-// or without which an if would not return. What is equivalent is left out, and must be found.
+// or without which an if would not return. What is equivalent is left out, and must be
+// found.
 func find(root string, listed []guard) (found []guard, err error) {
 	seen := map[string]int{}
 	for _, p := range searched {
@@ -93,31 +94,35 @@ func (s *source) refusals(file string, asked []string) (found []guard) {
 			rule := fmt.Sprintf("%s %s: %s", file, f.Name.Name, strings.Join(strings.Fields(old), " "))
 			found = append(found, guard{rule: rule, file: file, at: at, old: old, new: fmt.Sprintf(format, old), packages: asked})
 		}
+		never := func(e ast.Expr) {
+			parts(e, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+		}
+		always := func(e ast.Expr) {
+			if b, ok := e.(*ast.BinaryExpr); ok && b.Op == token.LAND {
+				parts(b, token.LAND, func(e ast.Expr) { add(e, "((%s) || true)") })
+			}
+		}
 		ast.Inspect(f.Body, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.IfStmt:
 				switch {
 				case refuses(n.Body.List):
-					parts(n.Cond, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+					never(n.Cond)
 				case returns(n.Body.List):
-					if b, ok := n.Cond.(*ast.BinaryExpr); ok && b.Op == token.LAND {
-						parts(b, token.LAND, func(e ast.Expr) { add(e, "((%s) || true)") })
-					}
+					always(n.Cond)
 				}
 			case *ast.SwitchStmt:
 				for _, c := range n.Body.List {
 					c := c.(*ast.CaseClause)
 					for _, e := range c.List {
 						if n.Tag == nil && refuses(c.Body) {
-							parts(e, token.LOR, func(e ast.Expr) { add(e, "((%s) && false)") })
+							never(e)
 						}
 					}
 				}
 			case *ast.ReturnStmt:
 				for _, e := range n.Results {
-					if b, ok := e.(*ast.BinaryExpr); ok && b.Op == token.LAND {
-						parts(b, token.LAND, func(e ast.Expr) { add(e, "((%s) || true)") })
-					}
+					always(e)
 				}
 			}
 			return true
@@ -126,29 +131,25 @@ func (s *source) refusals(file string, asked []string) (found []guard) {
 	return found
 }
 
-// parts calls f with what an operator joins, be it within what another joins.
-func parts(e ast.Expr, op token.Token, f func(ast.Expr)) {
-	if b, ok := ast.Unparen(e).(*ast.BinaryExpr); ok {
-		if b.Op == op {
-			parts(b.X, op, f)
-			parts(b.Y, op, f)
-			return
+// parts calls f with what an operator joins, be it within what another joins, or with all
+// of it.
+func parts(all ast.Expr, op token.Token, f func(ast.Expr)) {
+	var walk func(e ast.Expr, part bool)
+	walk = func(e ast.Expr, part bool) {
+		e = ast.Unparen(e)
+		b, ok := e.(*ast.BinaryExpr)
+		joins := ok && (b.Op == token.LAND || b.Op == token.LOR)
+		joined := joins && b.Op == op
+		if joins {
+			walk(b.X, joined)
+			walk(b.Y, joined)
 		}
-		for _, side := range []ast.Expr{b.X, b.Y} {
-			if inner, ok := ast.Unparen(side).(*ast.BinaryExpr); ok && joins(b) && joins(inner) {
-				parts(inner, op, func(part ast.Expr) {
-					if part != inner {
-						f(part)
-					}
-				})
-			}
+		if part && !joined {
+			f(e)
 		}
 	}
-	f(ast.Unparen(e))
+	walk(all, true)
 }
-
-// joins reports whether an operator joins conditions.
-func joins(e *ast.BinaryExpr) bool { return e.Op == token.LAND || e.Op == token.LOR }
 
 // refuses reports whether a body ends by returning what is no success, by making an error
 // of one, or in a panic.
